@@ -1,0 +1,89 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// A room of the house: one library target in `Sources/NAME` with its tests in `Tests/NAMETests`.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(name)")
+}
+
+func tests(_ name: String, _ more: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests",
+    dependencies: [.byName(name: name), "TestSupport"] + more,
+    path: "Tests/\(name)Tests",
+    exclude: ["fixtures"])
+}
+
+/// A C shim over system libraries: `Sources/NAME/include/NAME.h` is what Swift sees.
+func shim(_ name: String, links: [String] = [], headers: [String] = [], flags: [String] = []) -> Target {
+  .target(
+    name: name,
+    path: "Sources/\(name)",
+    publicHeadersPath: "include",
+    cSettings: [.unsafeFlags(headers.map { "-I\($0)" } + flags)],
+    linkerSettings: links.map { .linkedLibrary($0) })
+}
+
+let package = Package(
+  name: "LoraPress",
+  products: [.executable(name: "lorapress", targets: ["lorapress"])],
+  targets: [
+    // System libraries, each behind a small C header of ours.
+    shim("CBlas", links: ["openblas"]),
+    shim("CKernels", flags: ["-O3", "-fno-math-errno", "-ffp-contract=off"]),
+    shim("CMarkdown", links: ["cmark-gfm", "cmark-gfm-extensions"]),
+    .systemLibrary(name: "CDrawing", path: "Sources/CDrawing", pkgConfig: "pangocairo"),
+    shim("CPng", links: ["png16", "z"]),
+    shim("CRegex", links: ["pcre2-8"]),
+    shim("CNormalize", links: ["icuuc"]),
+    shim("CYaml", links: ["yaml"]),
+    shim("CCurl", links: ["curl"]),
+    shim("CHttpServer", links: ["microhttpd"]),
+    shim("CSystem"),
+
+    // Leaves: text formats, and the records the two halves of the program share.
+    room("Formats", ["CYaml"]),
+    room("Runs", ["Formats", "CSystem"]),
+
+    // The model's half.
+    room("Compute", ["CBlas", "CKernels", "CSystem"]),
+    room("Checkpoints", ["Formats", "CKernels", "CSystem"]),
+    room("Jinja", ["Formats"]),
+    room("Tokenizers", ["Formats", "Jinja", "Checkpoints", "CRegex", "CNormalize"]),
+    room("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
+    room("Datasets", ["Formats", "Runs", "Tokenizers", "CNormalize"]),
+    room("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute"]),
+    room("Evaluation", ["Formats", "Runs", "Models", "Tokenizers"]),
+    room("Hub", ["Formats", "Runs", "CCurl", "CSystem"]),
+
+    // The publication's half: never loads a model.
+    room("Charts", ["CDrawing", "CPng"]),
+    room("Site", ["Formats", "Runs", "Charts", "Jinja", "CMarkdown"]),
+
+    room(
+      "Commands",
+      [
+        "Formats", "Runs", "Compute", "Checkpoints", "Jinja", "Tokenizers", "Models", "Datasets", "Training",
+        "Evaluation", "Hub", "Charts", "Site", "CHttpServer", "CSystem",
+      ]),
+    .executableTarget(name: "lorapress", dependencies: ["Commands"], path: "Sources/lorapress"),
+
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    tests("Formats"),
+    tests("Runs"),
+    tests("Compute"),
+    tests("Checkpoints", ["Formats"]),
+    tests("Jinja", ["Formats"]),
+    tests("Tokenizers", ["Formats", "Checkpoints"]),
+    tests("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
+    tests("Datasets", ["Formats", "Runs", "Tokenizers"]),
+    tests("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute"]),
+    tests("Evaluation", ["Formats", "Runs"]),
+    tests("Hub", ["Formats", "Runs"]),
+    tests("Charts", ["CPng"]),
+    tests("Site", ["Formats", "Runs", "Charts"]),
+    tests("Commands", ["Formats", "Runs", "Site"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)

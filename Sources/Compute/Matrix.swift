@@ -1,0 +1,128 @@
+/// A block of float32 storage, 64-byte aligned and zeroed, that matrices are views of.
+public final class Storage: @unchecked Sendable {
+  public let count: Int
+  let base: UnsafeMutablePointer<Float>
+
+  public init(count: Int) {
+    self.count = count
+    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
+    base = raw.bindMemory(to: Float.self, capacity: max(count, 1))
+    base.initialize(repeating: 0, count: max(count, 1))
+  }
+
+  deinit { UnsafeMutableRawPointer(base).deallocate() }
+}
+
+/// A (rows, columns) row-major view of float32 storage; `stride` elements lie between the starts of two rows.
+///
+/// Copying a Matrix copies the view, not the numbers, as in NumPy. Nothing here is synchronised: whoever writes must be
+/// the only one that uses those rows at that time.
+public struct Matrix: @unchecked Sendable {
+  public let rows: Int
+  public let columns: Int
+  public let stride: Int
+  let storage: Storage
+  let offset: Int
+
+  /// A new matrix of zeros.
+  public init(_ rows: Int, _ columns: Int) {
+    self.init(Storage(count: rows * columns), offset: 0, rows: rows, columns: columns)
+  }
+
+  /// A view of `storage`, starting at element `offset`, `stride` (by default `columns`) elements from row to row.
+  public init(_ storage: Storage, offset: Int, rows: Int, columns: Int, stride: Int? = nil) {
+    let stride = stride ?? columns
+    precondition(rows >= 0 && columns >= 0 && offset >= 0 && stride >= columns)
+    precondition(rows == 0 || offset + (rows - 1) * stride + columns <= storage.count, "a view beyond its storage")
+    self.rows = rows
+    self.columns = columns
+    self.stride = stride
+    self.storage = storage
+    self.offset = offset
+  }
+
+  /// A new matrix with these elements, row by row.
+  public init(_ rows: Int, _ columns: Int, _ elements: [Float]) {
+    precondition(elements.count == rows * columns)
+    self.init(rows, columns)
+    for (index, element) in elements.enumerated() { storage.base[index] = element }
+  }
+
+  public var isContiguous: Bool { stride == columns || rows <= 1 }
+
+  /// The elements, row by row.
+  public var elements: [Float] {
+    var result: [Float] = []
+    result.reserveCapacity(rows * columns)
+    for row in 0..<rows { result.append(contentsOf: UnsafeBufferPointer(start: pointer + row * stride, count: columns)) }
+    return result
+  }
+
+  /// The view of some rows.
+  public func rows(_ range: Range<Int>) -> Matrix {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+    return Matrix(storage, offset: offset + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+  }
+
+  /// The view of some columns.
+  public func columns(_ range: Range<Int>) -> Matrix {
+    precondition(range.lowerBound >= 0 && range.upperBound <= columns)
+    return Matrix(storage, offset: offset + range.lowerBound, rows: rows, columns: range.count, stride: stride)
+  }
+
+  public subscript(row: Int, column: Int) -> Float {
+    get {
+      precondition(row >= 0 && row < rows && column >= 0 && column < columns)
+      return pointer[row * stride + column]
+    }
+    nonmutating set {
+      precondition(row >= 0 && row < rows && column >= 0 && column < columns)
+      pointer[row * stride + column] = newValue
+    }
+  }
+
+  /// Copies the elements of a matrix of the same shape into this one.
+  public func copy(from other: Matrix) {
+    precondition(rows == other.rows && columns == other.columns)
+    for row in 0..<rows { (pointer + row * stride).update(from: other.pointer + row * other.stride, count: columns) }
+  }
+
+  public func fill(_ value: Float) {
+    for row in 0..<rows { (pointer + row * stride).update(repeating: value, count: columns) }
+  }
+
+  /// Copies of the listed rows, in that order.
+  public func gathering(_ indices: [Int]) -> Matrix {
+    let result = Matrix(indices.count, columns)
+    for (target, source) in indices.enumerated() { result.rows(target..<target + 1).copy(from: rows(source..<source + 1)) }
+    return result
+  }
+
+  /// Lends the elements of a contiguous matrix for filling (a checkpoint's reader) or for writing out.
+  public func withElements<R>(_ body: (UnsafeMutableBufferPointer<Float>) throws -> R) rethrows -> R {
+    precondition(isContiguous)
+    return try body(UnsafeMutableBufferPointer(start: pointer, count: rows * columns))
+  }
+
+  var pointer: UnsafeMutablePointer<Float> { storage.base + offset }
+}
+
+/// A frozen weight (out, in) of the base model. Today float32; quantised kinds will be more cases behind the same operations.
+public final class Weight: @unchecked Sendable {
+  public let rows: Int
+  public let columns: Int
+  let values: Matrix
+
+  public init(_ values: Matrix) {
+    precondition(values.isContiguous)
+    rows = values.rows
+    columns = values.columns
+    self.values = values
+  }
+
+  /// The bytes it holds in memory.
+  public var byteCount: Int { rows * columns * 4 }
+
+  /// The weight as float32 numbers, for tests and export.
+  public var dequantised: Matrix { values }
+}
