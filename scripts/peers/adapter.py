@@ -3,8 +3,8 @@
 usage: adapter.py MODEL ADAPTER DATA.jsonl
 
 MODEL is a Hugging Face folder (float32, see logits.py), ADAPTER a folder with adapter_config.json and
-adapter_model.safetensors, DATA {"messages": [user, assistant]} lines. Prints one JSON object: loss (summed over the supervised
-tokens of all rows, divided by their number), perplexity, supervised_tokens, rows, adapter_tensors.
+adapter_model.safetensors, DATA {"messages": [user, assistant]} lines. Prints one JSON object: loss (summed over the
+supervised tokens of all rows, divided by their number), perplexity, supervised_tokens, rows, adapter_tensors.
 
 Supervised is all that the chat template prints after the generation prompt; prompt and answer are tokenised apart.
 Rows go through one at a time in float32, so that no padding is involved.
@@ -28,7 +28,7 @@ def rows_of(tokenizer, path):
             prompt = tokenizer.apply_chat_template(messages[:-1], add_generation_prompt=True, tokenize=False)
             whole = tokenizer.apply_chat_template(messages, tokenize=False)
             if not whole.startswith(prompt):
-                sys.exit(f"{path}:{number}: the rendered chat does not begin with its own prompt; the row can't be scored")
+                sys.exit(f"{path}:{number}: the chat does not begin with its prompt; the row can't be scored")
             yield tokenizer(prompt)["input_ids"], tokenizer(whole[len(prompt):])["input_ids"]
 
 

@@ -2,7 +2,8 @@
 
 usage: logits.py FILE.gguf FOLDER OUT
 
-FOLDER becomes (or is, where it has a config.json already) the float32 Hugging Face folder of the GGUF's dequantised weights.
+FOLDER becomes (or is, where it has a config.json already) the float32 Hugging Face folder of the GGUF's dequantised
+weights.
 OUT/prompts.json
     {"model_sha256", "versions",                       of the GGUF; torch's and transformers'
      "vocabulary": V,
@@ -10,7 +11,7 @@ OUT/prompts.json
                   "ids": T token ids,                  no tokeniser is needed to compare
                   "first_position": F,                 where the kept logits begin
                   "top5": T lists of five ids,         of every position, the greatest logit first
-                  "top5_gap": T numbers}]}             fifth greatest logit less the sixth: a small gap may swap in rounding
+                  "top5_gap": T numbers}]}             the fifth logit less the sixth: rounding may swap a small gap
 OUT/logits.safetensors
     logits.0 … logits.9, each (T-F, V) float32: the logits of the last positions, F = max(0, T-8)
 
@@ -83,7 +84,8 @@ def main():
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     prompts, tensors = [], {}
     for i, question in enumerate(QUESTIONS):
-        text = tokenizer.apply_chat_template([{"role": "user", "content": question}], add_generation_prompt=True, tokenize=False)
+        messages = [{"role": "user", "content": question}]
+        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         ids = tokenizer(text)["input_ids"]
         logits = logits_of(model, ids)
         first = max(0, len(ids) - KEPT_POSITIONS)
