@@ -17,7 +17,7 @@ import Testing
           reference.multiply(
             a, transposeA: transposeA, b, transposeB: transposeB, alpha: alpha, beta: beta, into: expected)
           backend.multiply(a, transposeA: transposeA, b, transposeB: transposeB, alpha: alpha, beta: beta, into: c)
-          #expect(difference(c, expected) < 2e-5)
+          #expect(difference(c, expected) < 4e-5)
           #expect(paddingIsUntouched(c))
         }
       }
