@@ -30,6 +30,7 @@ let package = Package(
   targets: [
     // System libraries, each behind a small C header of ours.
     shim("CBlas", links: ["openblas"]),
+    shim("COneDNN", links: ["dnnl", "gomp"]),
     shim("CKernels", flags: ["-O3", "-fno-math-errno", "-ffp-contract=off"]),
     shim("CMarkdown", links: ["cmark-gfm", "cmark-gfm-extensions"]),
     .systemLibrary(name: "CDrawing", path: "Sources/CDrawing", pkgConfig: "pangocairo"),
@@ -47,7 +48,7 @@ let package = Package(
     room("Runs", ["Formats", "CSystem", "CCrypto"]),
 
     // The model's half.
-    room("Compute", ["CBlas", "CKernels", "CSystem"]),
+    room("Compute", ["CBlas", "COneDNN", "CKernels", "CSystem"]),
     room("Checkpoints", ["Formats", "CKernels", "CSystem"]),
     room("Jinja", ["Formats"]),
     room("Tokenizers", ["Formats", "Jinja", "Checkpoints", "CRegex", "CNormalize"]),
