@@ -31,6 +31,7 @@ let package = Package(
     // System libraries, each behind a small C header of ours.
     shim("CBlas", links: ["openblas"]),
     shim("CKernels", flags: ["-O3", "-fno-math-errno", "-ffp-contract=off"]),
+    shim("CQuants", flags: ["-O3", "-fno-math-errno", "-ffp-contract=off"]),
     shim("CMarkdown", links: ["cmark-gfm", "cmark-gfm-extensions"]),
     .systemLibrary(name: "CDrawing", path: "Sources/CDrawing", pkgConfig: "pangocairo"),
     shim("CPng", links: ["png16", "z"]),
@@ -47,7 +48,7 @@ let package = Package(
 
     // The model's half.
     room("Compute", ["CBlas", "CKernels", "CSystem"]),
-    room("Checkpoints", ["Formats", "CKernels", "CSystem"]),
+    room("Checkpoints", ["Formats", "CQuants", "CSystem"]),
     room("Jinja", ["Formats"]),
     room("Tokenizers", ["Formats", "Jinja", "Checkpoints", "CRegex", "CNormalize"]),
     room("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
