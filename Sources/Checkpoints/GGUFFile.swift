@@ -83,7 +83,8 @@ struct GGUFHeader {
       ? "is a big-endian GGUF file; only little-endian ones are supported"
       : "is GGUF version \(version); only version 3 is supported"
     throw CheckpointError(
-      file: reader.file, "\(what) (at byte 4)", remedy: "convert the model again with a current llama.cpp, or fetch a newer file")
+      file: reader.file, "\(what) (at byte 4)",
+      remedy: "convert the model again with a current llama.cpp, or fetch a newer file")
   }
 
   private mutating func readMetadata(_ reader: inout GGUFReader, count: Int) throws {
@@ -134,7 +135,8 @@ struct GGUFHeader {
       }
       tensors.append(
         TensorInfo(
-          name: info.name, shape: info.shape, type: info.type, file: reader.file, offset: offset, byteCount: info.byteCount))
+          name: info.name, shape: info.shape, type: info.type, file: reader.file, offset: offset,
+          byteCount: info.byteCount))
     }
     try checkOverlap(reader)
   }
@@ -153,7 +155,8 @@ struct GGUFHeader {
     let place = reader.offset
     let dimensions = try reader.integer(UInt32.self, "the number of dimensions of \(label)")
     guard dimensions >= 1, dimensions <= mostDimensions else {
-      throw reader.failure("\(label) has \(dimensions) dimensions, where 1 to \(mostDimensions) are possible", at: place)
+      throw reader.failure(
+        "\(label) has \(dimensions) dimensions, where 1 to \(mostDimensions) are possible", at: place)
     }
     var shape: [Int] = []
     var count = 1
@@ -183,7 +186,8 @@ struct GGUFHeader {
       throw reader.failure("the offset of \(label) is \(offset), far outside the file", at: offsetPlace)
     }
     guard offset.isMultiple(of: alignment) else {
-      throw reader.failure("the offset of \(label) is \(offset), no multiple of the alignment \(alignment)", at: offsetPlace)
+      throw reader.failure(
+        "the offset of \(label) is \(offset), no multiple of the alignment \(alignment)", at: offsetPlace)
     }
     return TensorInfo(
       name: name, shape: shape, type: type, file: reader.file, offset: offset,
@@ -196,17 +200,21 @@ struct GGUFHeader {
   ]
 
   private static let unsupported: [UInt32: String] = [
-    9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL",
+    9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S",
+    20: "IQ4_NL",
     21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4",
   ]
 
-  private static func tensorType(_ number: UInt32, label: String, reader: GGUFReader, at place: Int) throws -> TensorType {
+  private static func tensorType(_ number: UInt32, label: String, reader: GGUFReader, at place: Int) throws
+    -> TensorType
+  {
     if let type = types[number] { return type }
     guard let name = unsupported[number] else {
       throw reader.failure("\(label) is of the unknown type \(number)", at: place)
     }
     throw CheckpointError(
       file: reader.file, "\(label) is of type \(name), which is not supported (at byte \(place))",
-      remedy: "use a file quantised as F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K (Q4_K_M for one)")
+      remedy:
+        "use a file quantised as F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K (Q4_K_M for one)")
   }
 }

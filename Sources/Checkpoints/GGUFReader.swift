@@ -15,7 +15,8 @@ struct GGUFReader {
     self.file = file
   }
 
-  static let corrupt = "the file is damaged or no GGUF model; fetch it again (`lorapress model pull NAME` for a model of the catalogue)"
+  static let corrupt =
+    "the file is damaged or no GGUF model; fetch it again (`lorapress model pull NAME` for a model of the catalogue)"
 
   func failure(_ message: String, at place: Int? = nil) -> CheckpointError {
     CheckpointError(file: file, "\(message) (at byte \(place ?? offset))", remedy: Self.corrupt)

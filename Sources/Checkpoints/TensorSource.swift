@@ -2,6 +2,8 @@ import CQuants
 import Foundation
 
 /// How the numbers of a tensor are stored: blocks of `blockSize` elements in `blockBytes` bytes each.
+// The cases bear the format's own names.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 public enum TensorType: String, Sendable, CaseIterable {
   case f32 = "F32"
   case f16 = "F16"
