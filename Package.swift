@@ -41,10 +41,11 @@ let package = Package(
     shim("CCurl", links: ["curl"]),
     shim("CHttpServer", links: ["microhttpd"]),
     shim("CSystem"),
+    shim("CCrypto", links: ["crypto"]),
 
     // Leaves: text formats, and the records the two halves of the program share.
     room("Formats", ["CYaml"]),
-    room("Runs", ["Formats", "CSystem"]),
+    room("Runs", ["Formats", "CSystem", "CCrypto"]),
 
     // The model's half.
     room("Compute", ["CBlas", "CKernels", "CSystem"]),

@@ -1,0 +1,97 @@
+import Foundation
+
+/// Files that are there whole or not at all: written beside their place, flushed, then renamed.
+public enum AtomicFile {
+  /// Writes `data` to `url`, making the folders above it. On an error the old file stands as it was.
+  public static func write(_ data: Data, to url: URL) throws(RunsError) {
+    try makeFolder(url.deletingLastPathComponent())
+    let temporary = url.deletingLastPathComponent()
+      .appendingPathComponent(".\(url.lastPathComponent).\(getpid()).tmp")
+    let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw .unwritable(url.path, code: errno) }
+    var failure: Int32 = 0
+    data.withUnsafeBytes { bytes in failure = writeAll(bytes, to: descriptor) }
+    if failure == 0, fsync(descriptor) != 0 { failure = errno }
+    if close(descriptor) != 0, failure == 0 { failure = errno }
+    if failure == 0, rename(temporary.path, url.path) != 0 { failure = errno }
+    guard failure == 0 else {
+      unlink(temporary.path)
+      throw .unwritable(url.path, code: failure)
+    }
+  }
+
+  public static func write(_ text: String, to url: URL) throws(RunsError) {
+    try write(Data(text.utf8), to: url)
+  }
+
+  /// Leaves the file untouched when it already holds these bytes. Returns whether it wrote.
+  @discardableResult
+  public static func writeIfChanged(_ data: Data, to url: URL) throws(RunsError) -> Bool {
+    if let old = try? Data(contentsOf: url), old == data { return false }
+    try write(data, to: url)
+    return true
+  }
+
+  public static func makeFolder(_ url: URL) throws(RunsError) {
+    do {
+      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    } catch {
+      let code = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.code
+      throw .unwritable(url.path, code: code.map(Int32.init) ?? EACCES)
+    }
+  }
+
+  /// Writes all bytes; returns 0 or the errno.
+  static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
+    var rest = bytes
+    while let base = rest.baseAddress, rest.count > 0 {
+      let count = Foundation.write(descriptor, base, rest.count)
+      if count < 0 {
+        if errno == EINTR { continue }
+        return errno
+      }
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
+    return 0
+  }
+}
+
+/// A log that grows line by line and survives being cut off: a torn last line is dropped when it is opened again.
+public final class AppendLog {
+  private let descriptor: Int32
+  private let url: URL
+
+  /// Opens or makes the file. `keep` decides, line by line (without "\n"), how much of an older log stays: the first line for
+  /// which it is false, and all after it, go.
+  public init(_ url: URL, keepingWhile keep: (Data) -> Bool = { _ in true }) throws(RunsError) {
+    self.url = url
+    try AtomicFile.makeFolder(url.deletingLastPathComponent())
+    descriptor = open(url.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw .unwritable(url.path, code: errno) }
+    let old: Data
+    do { old = try Data(contentsOf: url) } catch { throw .unreadable(url.path, error) }
+    var end = 0
+    var start = 0
+    while let lineEnd = old[start...].firstIndex(of: 0x0A) {
+      guard keep(old[start..<lineEnd]) else { break }
+      end = lineEnd + 1
+      start = end
+    }
+    guard ftruncate(descriptor, off_t(end)) == 0, lseek(descriptor, 0, SEEK_END) >= 0 else {
+      throw .unwritable(url.path, code: errno)
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Appends one line, "\n" added; it is in the file when this returns.
+  public func append(_ line: String) throws(RunsError) {
+    var failure: Int32 = 0
+    Data((line + "\n").utf8).withUnsafeBytes { failure = AtomicFile.writeAll($0, to: descriptor) }
+    guard failure == 0 else { throw .unwritable(url.path, code: failure) }
+  }
+
+  public func flush() throws(RunsError) {
+    guard fsync(descriptor) == 0 else { throw .unwritable(url.path, code: errno) }
+  }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Runs
+
+private let small = """
+  name: demo
+  model: {name: qwen2.5-coder-0.5b-instruct}
+  dataset:
+    files: [a.json]
+    split: {validation: 0.1, test: 10, group: fact, test_seen: 5}
+  lora:
+    r: {value: 8, why: "작게 시작한다"}
+  training:
+    learning_rate: 2e-4
+  """
+
+@Suite struct ExperimentTests {
+  @Test func readsValuesAndReasons() throws {
+    let experiment = try Experiment(text: small, file: "e.yaml", overrides: [("training.max_steps", "20"), ("lora.lora_alpha", "16")])
+    #expect(experiment.settings.lora.r == 8)
+    #expect(experiment.settings.lora.loraAlpha == 16)
+    #expect(experiment.reasons["lora.r"] == "작게 시작한다")
+    #expect(experiment.settings.training.learningRate == 2e-4)
+    #expect(experiment.settings.training.maxSteps == 20)
+  }
+
+  @Test func writesWhatItReads() throws {
+    let experiment = try Experiment(text: small, file: "e.yaml")
+    let again = try Experiment(text: experiment.yaml(), file: "config.yaml")
+    #expect(again.settings == experiment.settings)
+    #expect(again.reasons == experiment.reasons)
+  }
+
+  @Test(arguments: [
+    ("lora:\n  ranks: 4", "e.yaml:7:3: unknown setting 'lora.ranks'; did you mean 'r'?"),
+    ("lora:\n  lora_alhpa: 4", "e.yaml:7:3: unknown setting 'lora.lora_alhpa'; did you mean 'lora_alpha'?"),
+    ("training:\n  learning_rate: fast", "e.yaml:7:18: 'training.learning_rate' must be a number, not the text \"fast\""),
+    ("training:\n  lr_scheduler_type: cosin", "e.yaml:7:22: 'training.lr_scheduler_type' must be one of linear, cosine, constant, not the text \"cosin\""),
+    ("lora:\n  r: 0", "e.yaml:7:6: 'lora.r' must be at least 1, not the number 0"),
+    ("training: 5", "e.yaml:6:11: 'training' must be a mapping of settings, not the number 5"),
+  ])
+  func badSettingsNameThePlace(extra: String, message: String) {
+    let base = "name: demo\nmodel: {name: m}\ndataset:\n  files: [a.json]\n  split: none\n"
+    #expect { try Experiment(text: base + extra, file: "e.yaml") } throws: { error in
+      let text = "\(error)"
+      return text == message || (message.contains("did you mean 'r'") && text.hasPrefix("e.yaml:7:3: unknown setting 'lora.ranks'"))
+    }
+  }
+
+  @Test func missingPartsAreNamed() {
+    #expect { try Experiment(text: "model: {name: m}", file: "e.yaml") } throws: { "\($0)".contains("'name' is missing") }
+    #expect { try Experiment(text: "name: a\nmodel: {name: m}", file: "e.yaml") } throws: { "\($0)".contains("'dataset.files' is missing") }
+  }
+}
+
+@Suite struct FileTests {
+  @Test func knownDigests() throws {
+    #expect(SHA256.hex(of: "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    try Fixtures.withTemporaryFolder { folder in
+      let file = folder.appendingPathComponent("big")
+      try Data(repeating: 7, count: 9_000_001).write(to: file)
+      #expect(try SHA256.hex(ofFile: file) == SHA256.hex(of: Data(repeating: 7, count: 9_000_001)))
+    }
+  }
+
+  @Test func appendLogDropsTheTornLineAndWhatIsPast() throws {
+    try Fixtures.withTemporaryFolder { folder in
+      let url = folder.appendingPathComponent("log/metrics.jsonl")
+      try AtomicFile.write("1\n2\n3\nto", to: url)
+      let log = try AppendLog(url) { String(decoding: $0, as: UTF8.self) != "3" }
+      try log.append("4")
+      #expect(try String(contentsOf: url, encoding: .utf8) == "1\n2\n4\n")
+    }
+  }
+
+  @Test func unwritableFoldersAreOneLine() throws {
+    #expect { try AtomicFile.write("x", to: URL(fileURLWithPath: "/proc/nowhere/x")) } throws: { error in
+      "\(error)".contains("/proc/nowhere") && !"\(error)".contains("\n")
+    }
+  }
+
+  @Test func recordsRoundTrip() throws {
+    try Fixtures.withTemporaryFolder { folder in
+      let url = folder.appendingPathComponent("metrics.jsonl")
+      var event = MetricsEvent(step: 1, epoch: 0.25, split: .train, loss: 3.5, time: 1.5)
+      event.peakMemoryBytes = 12
+      try RecordFile.writeLines([event, event], to: url)
+      #expect(try RecordFile.readLines(MetricsEvent.self, from: url) == [event, event])
+      #expect(try String(contentsOf: url, encoding: .utf8).contains("\"peak_memory_bytes\":12"))
+    }
+  }
+}
