@@ -74,7 +74,7 @@ let package = Package(
     tests("Formats"),
     tests("Runs"),
     tests("Compute"),
-    tests("Checkpoints", ["Formats"]),
+    tests("Checkpoints", ["Formats", "Runs"]),
     tests("Jinja", ["Formats"]),
     tests("Tokenizers", ["Formats", "Checkpoints"]),
     tests("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
