@@ -32,6 +32,7 @@ let package = Package(
     shim("CBlas", links: ["openblas"]),
     shim("COneDNN", links: ["dnnl", "gomp"]),
     shim("CKernels", flags: ["-O3", "-fno-math-errno", "-ffp-contract=off"]),
+    shim("CQuants", flags: ["-O3", "-fno-math-errno", "-ffp-contract=off"]),
     shim("CMarkdown", links: ["cmark-gfm", "cmark-gfm-extensions"]),
     .systemLibrary(name: "CDrawing", path: "Sources/CDrawing", pkgConfig: "pangocairo"),
     shim("CPng", links: ["png16", "z"]),
@@ -49,7 +50,7 @@ let package = Package(
 
     // The model's half.
     room("Compute", ["CBlas", "COneDNN", "CKernels", "CSystem"]),
-    room("Checkpoints", ["Formats", "CKernels", "CSystem"]),
+    room("Checkpoints", ["Formats", "CQuants", "CSystem"]),
     room("Jinja", ["Formats"]),
     room("Tokenizers", ["Formats", "Jinja", "Checkpoints", "CRegex", "CNormalize"]),
     room("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
@@ -74,7 +75,7 @@ let package = Package(
     tests("Formats"),
     tests("Runs"),
     tests("Compute"),
-    tests("Checkpoints", ["Formats"]),
+    tests("Checkpoints", ["Formats", "Runs"]),
     tests("Jinja", ["Formats"]),
     tests("Tokenizers", ["Formats", "Checkpoints"]),
     tests("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
