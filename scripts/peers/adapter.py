@@ -7,7 +7,7 @@ adapter_model.safetensors, DATA {"messages": [user, assistant]} lines. Prints on
 supervised tokens of all rows, divided by their number), perplexity, supervised_tokens, rows, adapter_tensors.
 
 Supervised is all that the chat template prints after the generation prompt; prompt and answer are tokenised apart.
-Rows go through one at a time in float32, so that no padding is involved.
+Ten rows at a time in float32; logits are computed where a token is supervised.
 """
 import json
 import math
@@ -18,6 +18,8 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+ROWS_AT_ONCE = 10
 
 
 def rows_of(tokenizer, path):
@@ -47,12 +49,22 @@ def load(folder, adapter):
     return model, len(saved)
 
 
-def row_loss(model, prompt, answer):
-    """Cross-entropy of one row, summed over its answer's tokens."""
-    ids = torch.tensor([prompt + answer])
+def batch_loss(model, rows):
+    """Cross-entropy summed over the answers' tokens of some rows, padded on the right to the longest."""
+    longest = max(len(prompt) + len(answer) for prompt, answer in rows)
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    labels = torch.full_like(ids, -100)
+    mask = torch.zeros_like(ids)
+    for i, (prompt, answer) in enumerate(rows):
+        end = len(prompt) + len(answer)
+        ids[i, :end] = torch.tensor(prompt + answer)
+        labels[i, len(prompt):end] = torch.tensor(answer)
+        mask[i, :end] = 1
     with torch.no_grad():
-        logits = model(input_ids=ids).logits[0, len(prompt) - 1:-1]
-    return torch.nn.functional.cross_entropy(logits, ids[0, len(prompt):], reduction="sum").item()
+        hidden = model.get_base_model().model(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1]
+        supervised = labels[:, 1:] != -100
+        logits = model.get_base_model().lm_head(hidden[supervised])
+    return torch.nn.functional.cross_entropy(logits, labels[:, 1:][supervised], reduction="sum").item()
 
 
 def main():
@@ -61,13 +73,13 @@ def main():
     folder, adapter, data = sys.argv[1:]
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model, tensors = load(folder, adapter)
-    total, tokens, rows = 0.0, 0, 0
-    for prompt, answer in rows_of(tokenizer, data):
-        total += row_loss(model, prompt, answer)
-        tokens += len(answer)
-        rows += 1
+    rows = list(rows_of(tokenizer, data))
+    if not rows:
+        sys.exit(f"{data}: no rows; give a file of {{\"messages\"}} lines")
+    total = sum(batch_loss(model, rows[i:i + ROWS_AT_ONCE]) for i in range(0, len(rows), ROWS_AT_ONCE))
+    tokens = sum(len(answer) for _, answer in rows)
     loss = total / tokens
-    print(json.dumps({"loss": loss, "perplexity": math.exp(loss), "supervised_tokens": tokens, "rows": rows,
+    print(json.dumps({"loss": loss, "perplexity": math.exp(loss), "supervised_tokens": tokens, "rows": len(rows),
                       "adapter_tensors": tensors}))
 
 
