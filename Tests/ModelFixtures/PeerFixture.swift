@@ -4,18 +4,18 @@ import Foundation
 import Formats
 import TestSupport
 
-@testable import Models
+import Models
 
 /// One tiny random model with its adapter, and what PyTorch and PEFT computed with them: see scripts/fixtures/models.py.
-struct PeerFixture {
-  static let names = ["qwen2-gqa", "qwen2-tied", "llama", "llama3-rope"]
+public struct PeerFixture {
+  public static let names = ["qwen2-gqa", "qwen2-tied", "llama", "llama3-rope"]
 
-  let folder: URL
-  let expected: JSONValue
-  let tensors: SafetensorsFile
-  let decoder: Decoder
+  public let folder: URL
+  public let expected: JSONValue
+  public let tensors: SafetensorsFile
+  public let decoder: Decoder
 
-  init(_ name: String, backend: any Backend) throws {
+  public init(_ name: String, backend: any Backend) throws {
     folder = Fixtures.url("Models", name)
     let file = folder.appendingPathComponent("expected.json")
     expected = try JSONValue(parsing: Data(contentsOf: file), file: file.path)
@@ -23,12 +23,12 @@ struct PeerFixture {
     decoder = try Decoder.load(ModelFile(path: folder.path), backend: backend, threads: 2)
   }
 
-  func adapter() throws -> LoraAdapter {
+  public func adapter() throws -> LoraAdapter {
     try LoraAdapter(folder: folder.appendingPathComponent("adapter"), on: decoder)
   }
 
   /// The rows as prompt and answer.
-  var rows: [TokenizedExample] {
+  public var rows: [TokenizedExample] {
     (expected["rows"]?.array ?? []).map { row in
       let ids = (row["ids"]?.array ?? []).compactMap(\.integer).map(Int32.init)
       let length = row["prompt_length"]?.integer ?? 0
@@ -36,11 +36,11 @@ struct PeerFixture {
     }
   }
 
-  func number(_ key: String) -> Double { expected[key]?.double ?? .nan }
+  public func number(_ key: String) -> Double { expected[key]?.double ?? .nan }
 }
 
 /// The largest difference, and the difference's norm over the expected norm.
-func difference(_ actual: [Float], _ expected: [Float]) -> (largest: Float, relative: Double) {
+public func difference(_ actual: [Float], _ expected: [Float]) -> (largest: Float, relative: Double) {
   guard actual.count == expected.count else { return (.infinity, .infinity) }
   var largest: Float = 0
   var squares = 0.0
