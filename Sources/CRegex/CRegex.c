@@ -52,6 +52,8 @@ CRegexScratch *cregex_scratch_new(void) {
     cregex_scratch_free(scratch);
     return NULL;
   }
+  pcre2_set_match_limit(scratch->context, UINT32_MAX);
+  pcre2_set_depth_limit(scratch->context, UINT32_MAX);
   return scratch;
 }
 
