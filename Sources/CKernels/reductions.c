@@ -123,19 +123,67 @@ KERNEL long ck_argmax(long n, const float *x) {
   return 0;
 }
 
-INLINE float dot_float(long n, const float *a, const float *b) {
-  FAST_SUMS
-  float sum = 0;
-  for (long i = 0; i < n; i++) sum += a[i] * b[i];
-  return sum;
-}
+// The sixteen lanes, halves onto halves.
+#define SUM_OF_LANES(value)                                                \
+  ({                                                                                     \
+    float part[16];                                                                      \
+    STORE(part, value);                                                                  \
+    for (int half = 8; half > 0; half /= 2) {                                            \
+      for (int lane = 0; lane < half; lane++) part[lane] += part[lane + half];           \
+    }                                                                                    \
+    part[0];                                                                             \
+  })
+
+// The weights `o` … `o` + 3 against x rows 0..<ROWS: every weight is loaded once, and four streams of them keep memory busy.
+// Each sum has sixteen lanes, whatever the number of rows, so a row's result does not depend on the other rows.
+#define FEW_ROWS(ROWS)                                                                                       \
+  INLINE void four_weights_##ROWS(                                                                           \
+      long k, const float *x, long x_stride, const float *const w[4], const float *bias, float *y, long y_stride, \
+      int weights) {                                                                                         \
+    FUSED                                                                                                    \
+    lanes sum[ROWS][4];                                                                                      \
+    for (int t = 0; t < ROWS; t++) {                                                                         \
+      for (int o = 0; o < 4; o++) sum[t][o] = (lanes)0.0f;                                                   \
+    }                                                                                                        \
+    long i = 0;                                                                                              \
+    for (; i + 16 <= k; i += 16) {                                                                           \
+      lanes line[4] = {LOAD(w[0] + i), LOAD(w[1] + i), LOAD(w[2] + i), LOAD(w[3] + i)};                      \
+      _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                     \
+        lanes from = LOAD(x + t * x_stride + i);                                                             \
+        _Pragma("unroll") for (int o = 0; o < 4; o++) sum[t][o] += from * line[o];                           \
+      }                                                                                                      \
+    }                                                                                                        \
+    for (int t = 0; t < ROWS; t++) {                                                                         \
+      for (int o = 0; o < weights; o++) {                                                                    \
+        float total = SUM_OF_LANES(sum[t][o]);                                                 \
+        for (long j = i; j < k; j++) total += x[t * x_stride + j] * w[o][j];                                 \
+        y[t * y_stride + o] = bias ? total + bias[o] : total;                                                \
+      }                                                                                                      \
+    }                                                                                                        \
+  }
+
+FEW_ROWS(1)
+FEW_ROWS(2)
+FEW_ROWS(3)
+FEW_ROWS(4)
 
 KERNEL void ck_linear_few(
     long rows, long n, long k, const float *x, long x_stride, const float *w, long w_stride, const float *bias, float *y,
     long y_stride) {
-  for (long o = 0; o < n; o++) {
-    const float *weight = w + o * w_stride;
-    float start = bias ? bias[o] : 0.0f;
-    for (long t = 0; t < rows; t++) y[t * y_stride + o] = start + dot_float(k, x + t * x_stride, weight);
+  for (long o = 0; o < n; o += 4) {
+    int weights = n - o < 4 ? (int)(n - o) : 4;
+    const float *four[4];
+    for (int j = 0; j < 4; j++) four[j] = w + (o + (j < weights ? j : 0)) * w_stride;
+    const float *some_bias = bias ? bias + o : NULL;
+    for (long t = 0; t < rows; t += 4) {
+      const float *from = x + t * x_stride;
+      float *to = y + t * y_stride + o;
+      switch (rows - t) {
+        case 1: four_weights_1(k, from, x_stride, four, some_bias, to, y_stride, weights); break;
+        case 2: four_weights_2(k, from, x_stride, four, some_bias, to, y_stride, weights); break;
+        case 3: four_weights_3(k, from, x_stride, four, some_bias, to, y_stride, weights); break;
+        default: four_weights_4(k, from, x_stride, four, some_bias, to, y_stride, weights); break;
+      }
+    }
   }
 }

@@ -103,7 +103,7 @@ private struct SegmentJob {
 }
 
 /// The segments in bundles such that no key row belongs to two bundles; segments and bundles stay in order.
-private func bundlesSharingKeys(_ segments: [AttentionSegment]) -> [[AttentionSegment]] {
+func bundlesSharingKeys(_ segments: [AttentionSegment]) -> [[AttentionSegment]] {
   var parent = Array(segments.indices)
   func root(_ index: Int) -> Int {
     var index = index

@@ -4,7 +4,7 @@ import COneDNN
 
 extension CPUBackend {
   /// Up to this many rows a product is bound by reading the weight, and a kernel that reads it once beats a GEMM.
-  static let fewRows = 4
+  static let fewRows = 15
 
   public func multiply(
     _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, beta: Float, into c: Matrix

@@ -184,6 +184,17 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
     }
   }
 
+  /// What keeps two threads from adding to the same gradient rows.
+  @Test func segmentsThatShareKeysStayTogether() {
+    let keys: [[Range<Int>]] = [
+      [0..<20], [0..<20, 30..<40], [50..<60], [60..<70], [100..<200], [120..<121], [39..<40, 71..<72], [150..<151],
+      [55..<56, 300..<301], [],
+    ]
+    let segments = keys.map { AttentionSegment(queryRows: 0..<0, keyRows: $0) }
+    let bundles = bundlesSharingKeys(segments).map { $0.map(\.keyRows) }
+    #expect(bundles == [[0, 1, 6], [2, 8], [3], [4, 5, 7], [9]].map { $0.map { keys[$0] } })
+  }
+
   @Test func theGradientsDoNotDependOnTheThreadCount() {
     for problem in AttentionCase.all {
       let input = problem.input()

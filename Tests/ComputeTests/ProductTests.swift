@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 2, 4, 5, 17, 130]) func linearEqualsTheReference(rows: Int) {
+  @Test(arguments: [1, 2, 3, 5, 15, 16, 17, 130]) func linearEqualsTheReference(rows: Int) {
     var numbers = Numbers(3)
     for backend in backends {
       for (outputs, inputs) in [(1, 1), (130, 17), (33, 64), (300, 129)] {
@@ -101,6 +101,23 @@ import Testing
         let y = Matrix(3, 5)
         reference.linear(x, w, bias: nil, into: y)
         return weighted(y, weights)
+      }
+    }
+  }
+
+  /// So that a batch of prompts decodes to what each decodes to alone.
+  @Test func aRowOfAFewDoesNotDependOnTheOthers() {
+    var numbers = Numbers(7)
+    let x = numbers.matrix(11, 130)
+    let w = Weight(numbers.matrix(77, 130))
+    let bias = numbers.matrix(1, 77)
+    for backend in backends {
+      let together = Matrix(11, 77)
+      backend.linear(x, w, bias: bias, into: together)
+      for row in 0..<11 {
+        let alone = Matrix(1, 77)
+        backend.linear(x.rows(row..<row + 1), w, bias: bias, into: alone)
+        #expect(sameBits(alone, together.rows(row..<row + 1)))
       }
     }
   }
