@@ -26,7 +26,8 @@ public struct LearningRateChart: Chart {
     let end = NumberFormat.learningRate(last.y)
     var parts = [isKorean ? "학습률 선 그래프." : "Line chart of the learning rate."]
     if line.allSatisfy({ $0.y == peak.y }) {
-      parts.append(isKorean ? "학습률은 처음부터 끝까지 \(KoreanParticle.toward.attached(to: value)) 같다." : "It stays at \(value).")
+      parts.append(
+        isKorean ? "학습률은 처음부터 끝까지 \(KoreanParticle.toward.attached(to: value)) 같다." : "It stays at \(value).")
     } else {
       let top = words.stepName(Int(peak.x))
       let bottom = words.stepName(Int(last.x))
