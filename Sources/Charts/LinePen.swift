@@ -194,7 +194,7 @@ struct LinePen {
     }
     let radius = mark.hasRing ? 7.0 : 3.5
     frame.labels.append(Box(left: spot.x - radius, top: spot.y - radius, width: 2 * radius, height: 2 * radius))
-    let places = places(around: spot, text: mark.label, style: .best, distance: mark.hasRing ? 10 : 6)
+    let places = places(around: spot, text: mark.label, style: .best, distance: mark.hasRing ? 10 : 7)
     drawLabel(mark.label, .best, theme.ink, places: places)
   }
 

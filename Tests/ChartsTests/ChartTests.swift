@@ -118,6 +118,15 @@ import Testing
     #expect(type.omitted.isEmpty)
   }
 
+  @Test func thePeakOfALearningRateIsNamedAboveTheLine() throws {
+    let chart = SampleCharts.cosine()
+    let surface = try Surface(
+      format: .learningRate(isPhone: false), theme: .light, type: Typesetter(language: .ko))
+    let frame = chart.plot(chart.series).draw(on: surface)
+    let label = try #require(frame.labels.last)
+    #expect(label.bottom < frame.plot.top + 6 && label.left > frame.plot.left - 7)
+  }
+
   // MARK: Small and awkward data
 
   @Test func noneOrOneValueIsASentence() throws {
