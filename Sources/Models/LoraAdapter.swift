@@ -117,9 +117,13 @@ extension LoraAdapter {
     }
   }
 
-  /// The adapter as PEFT's files hold it.
+  /// The adapter as PEFT's files hold it. `all-linear` is written out as the layers' names, as PEFT itself does.
   public var saved: PEFTAdapter {
-    PEFTAdapter(
+    var configuration = configuration
+    if configuration.targetModules == .allLinear {
+      configuration.targetModules = .names(Set(layers.compactMap { $0.path.split(separator: ".").last.map(String.init) }).sorted())
+    }
+    return PEFTAdapter(
       configuration: configuration,
       pairs: layers.map { layer in
         LoRAPair(

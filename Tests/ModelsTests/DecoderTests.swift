@@ -138,6 +138,20 @@ import Testing
     }
   }
 
+  /// The same weights as llama.cpp's files hold them: other names, and for Llama another order of q's and k's rows.
+  @Test(arguments: ["llama", "qwen2-tied"])
+  func aGGUFFileIsTheSameModel(name: String) throws {
+    let fixture = try PeerFixture(name, backend: CPUBackend())
+    let file = try ModelFile(path: fixture.folder.appendingPathComponent("model.gguf").path)
+    let decoder = try Decoder.load(file, backend: CPUBackend(), threads: 2)
+    #expect(decoder.configuration == fixture.decoder.configuration)
+    #expect(decoder.parameterCount == fixture.decoder.parameterCount)
+    for (index, row) in fixture.rows.enumerated() {
+      let logits = DecoderSession(decoder, adapter: nil).logits(PackedBatch([row]), rows: Array(0..<row.count))
+      #expect(difference(logits.elements, try fixture.tensors.floats("base_logits.\(index)")).largest < 2e-4)
+    }
+  }
+
   @Test func sameSeedSameAdapter() throws {
     let fixture = try PeerFixture("llama", backend: CPUBackend())
     let configuration = LoRAConfiguration(r: 4, alpha: 8, dropout: 0, targetModules: .allLinear)
