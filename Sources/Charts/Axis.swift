@@ -51,7 +51,8 @@ struct LadderStep: Equatable {
 
   /// multiple × this step, without the error of repeated addition.
   func times(_ multiple: Int) -> Double {
-    exponent < 0 ? Double(multiple * digit) / pow(10, Double(-exponent)) : Double(multiple * digit) * value / Double(digit)
+    exponent < 0
+      ? Double(multiple * digit) / pow(10, Double(-exponent)) : Double(multiple * digit) * value / Double(digit)
   }
 }
 
@@ -80,7 +81,8 @@ struct Axis: Equatable {
   /// A linear value axis over data from `low` to `high`: down to the next tick, 6% up, with the smallest step of the
   /// ladder that keeps ticks `gap` pixels apart on `length` pixels. Equal ends are padded by 5% of the value, or by 1 at 0.
   static func linear(
-    low: Double, high: Double, length: Double, gap: Double = 44, smallest: LadderStep? = nil, label: ([Double], Int) -> [String]
+    low: Double, high: Double, length: Double, gap: Double = 44, smallest: LadderStep? = nil,
+    label: ([Double], Int) -> [String]
   ) -> Axis {
     // Far beyond any data, but keeps the padding below from overflowing.
     var low = max(low, -1e300)
@@ -110,6 +112,8 @@ struct Axis: Equatable {
   static func logarithmic(
     low: Double, high: Double, length: Double, gap: Double = 44, label: ([Double], Int) -> [String]
   ) -> Axis {
+    let low = max(low, 1e-300)
+    let high = min(high, 1e300)
     let top = low == high ? high * 1.05 : exp(log(high) + 0.06 * (log(high) - log(low)))
     let bottom = low == high ? low * 0.95 : low
     let isWide = top / bottom >= 100
@@ -135,9 +139,10 @@ struct Axis: Equatable {
     let pixelsADecade = length / (log10(top) - log10(lower))
     let kept = thinned(marks, pixelsADecade: pixelsADecade, gap: gap)
     let values = kept.map(\.value)
+    // Powers of ten each with their own decimals: 0.01, 0.1, 1, 10.
     let decimals = kept.map(\.decimals).max() ?? 0
-    var axis = Axis(
-      lower: lower, upper: top, ticks: zip(values, label(values, decimals)).map { Tick(value: $0, label: $1) })
+    let labels = isWide ? kept.flatMap { label([$0.value], $0.decimals) } : label(values, decimals)
+    var axis = Axis(lower: lower, upper: top, ticks: zip(values, labels).map { Tick(value: $0, label: $1) })
     axis.isLog = true
     axis.minor = minorValues(from: lower, to: top).filter { value in !values.contains(value) }
     return axis
@@ -164,7 +169,9 @@ struct Axis: Equatable {
   }
 
   /// A whole-number axis over `low ... high` exactly, with ticks at multiples of a whole step, `gap` pixels apart.
-  static func whole(low: Int, high: Int, length: Double, gap: Double = 96, language: ChartLanguage, compact: Bool) -> Axis {
+  static func whole(low: Int, high: Int, length: Double, gap: Double = 96, language: ChartLanguage, compact: Bool)
+    -> Axis
+  {
     let span = Double(high) - Double(low)
     guard span > 0 else {
       let value = Double(low)

@@ -54,11 +54,12 @@ public struct ChartText: Sendable, Equatable {
 
 /// A value at a training step; nil where the log has none (NaN and infinity count as none).
 public struct ChartPoint: Sendable, Equatable {
-  public var step: Int
+  /// Held within ±10^15, where steps are exact as Double.
+  public let step: Int
   public var value: Double?
 
   public init(step: Int, value: Double?) {
-    self.step = step
+    self.step = min(max(step, -1_000_000_000_000_000), 1_000_000_000_000_000)
     self.value = value.flatMap { $0.isFinite ? $0 : nil }
   }
 }

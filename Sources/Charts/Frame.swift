@@ -102,7 +102,8 @@ final class Frame {
     let right = format.width - format.pad
     let lines = surface.type.wrap(notes, .tick, width: right - format.pad, lines: 1).lines
     labels.append(
-      surface.text(lines.first ?? "", .tick, theme.muted, at: Spot(x: min(plot.right, right), y: plot.top - 7), anchor: .end))
+      surface.text(
+        lines.first ?? "", .tick, theme.muted, at: Spot(x: min(plot.right, right), y: plot.top - 7), anchor: .end))
   }
 
   /// Horizontal grid lines with the labels of the y axis.
@@ -180,7 +181,7 @@ final class Frame {
       [Spot(x: x + 1, y: y), Spot(x: x + Frame.sampleWidth - 1, y: y)],
       Surface.Stroke(colour: theme.colour(role), width: 2.25, dashes: role.dashes))
     if let marker = role.marker {
-      surface.marker(marker, Spot(x: x + Frame.sampleWidth / 2, y: y), theme.colour(role))
+      surface.marker(marker, Spot(x: x + Frame.sampleWidth / 2, y: y), theme.colour(role), halo: false)
     }
   }
 

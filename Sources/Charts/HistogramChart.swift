@@ -55,7 +55,8 @@ public struct HistogramChart: Chart {
     if isKorean {
       parts.append(isStrip ? "토큰 길이 점 그림." : "토큰 길이 히스토그램.")
       parts.append(
-        "\(count)행의 중앙값은 \(median)토큰, 가장 짧은 행은 \(NumberFormat.grouped(low)), 가장 긴 행은 \(NumberFormat.grouped(high))토큰이다.")
+        "\(count)행의 중앙값은 \(median)토큰, 가장 짧은 행은 \(NumberFormat.grouped(low)), 가장 긴 행은 \(NumberFormat.grouped(high))토큰이다."
+      )
     } else {
       parts.append(isStrip ? "Dot strip of token length." : "Histogram of token length.")
       parts.append(
@@ -102,6 +103,8 @@ public struct HistogramChart: Chart {
     }
     let pen = HistogramPen(chart: self)
     return .picture(
-      try Rendering.picture(text, title: title, metadata: metadata, format: Format.histogram, draw: pen.draw))
+      try Rendering.picture(
+        text, title: title, metadata: metadata,
+        format: lengths.count < Self.leastValues ? Format.strip : Format.histogram, draw: pen.draw))
   }
 }

@@ -74,7 +74,8 @@ struct HistogramPen {
     for (index, count) in bins.counts.enumerated() where count > 0 {
       let left = frame.x(Double(bins.start + index * bins.width), xAxis)
       let right = frame.x(Double(bins.start + (index + 1) * bins.width), xAxis)
-      let top = frame.y(Double(count), yAxis)
+      // A single row among thousands stays visible.
+      let top = min(frame.y(Double(count), yAxis), frame.plot.bottom - 1)
       surface.fill(
         Box(left: left + 0.5, top: top, width: max(right - left - 1, 0.5), height: frame.plot.bottom - top),
         frame.theme.colour(.first))
@@ -98,12 +99,13 @@ struct HistogramPen {
       low: range.low, high: range.high, length: frame.plot.width, language: chart.text.language, compact: true)
     frame.drawXAxis(xAxis)
     frame.drawWords()
-    var placed: [Spot] = []
-    let pitch = min(9, max(4, (frame.plot.height - 30) / Double(max(chart.lengths.count, 1))))
-    for length in chart.lengths.sorted() {
-      var spot = Spot(x: frame.x(Double(length), xAxis), y: frame.plot.bottom - 14)
-      while placed.contains(where: { abs($0.x - spot.x) < 9 && abs($0.y - spot.y) < pitch - 0.01 }) { spot.y -= pitch }
-      placed.append(spot)
+    let xs = chart.lengths.sorted().map { frame.x(Double($0), xAxis) }
+    // High stacks are drawn closer, so that they stay in the plot.
+    var pitch = 9.0
+    var placed = stacked(xs, pitch: pitch, bottom: frame.plot.bottom - 12)
+    while pitch > 2, let top = placed.map(\.y).min(), top < frame.plot.top + 4 {
+      pitch -= 1
+      placed = stacked(xs, pitch: pitch, bottom: frame.plot.bottom - 12)
     }
     drawCutOff(frame, xAxis: xAxis, range: range, lines: placed.map { [$0] })
     for spot in placed { surface.marker(.circle, spot, frame.theme.colour(.first)) }
@@ -113,6 +115,17 @@ struct HistogramPen {
         NumberFormat.grouped(length), .tick, frame.theme.ink, at: Spot(x: spot.x, y: spot.y - 10), anchor: .middle,
         halo: true)
     }
+  }
+
+  /// Each x on the lowest free place, `pitch` apart upwards.
+  private func stacked(_ xs: [Double], pitch: Double, bottom: Double) -> [Spot] {
+    var placed: [Spot] = []
+    for x in xs {
+      var spot = Spot(x: x, y: bottom)
+      while placed.contains(where: { abs($0.x - spot.x) < 9 && abs($0.y - spot.y) < pitch - 0.01 }) { spot.y -= pitch }
+      placed.append(spot)
+    }
+    return placed
   }
 
   // MARK: The limit
@@ -132,11 +145,18 @@ struct HistogramPen {
         (Spot(x: x + 6, y: frame.plot.top + row), Surface.Anchor.start),
       ]
     }
-    let boxes = places.map { surface.textBox(text, .tick, at: $0.0, anchor: $0.1) }
     let bounds = Box(
       left: frame.plot.left - 4, top: frame.plot.top - 4,
       width: surface.format.width - 8 - frame.plot.left, height: frame.plot.height)
-    let chosen = places[Placement.best(boxes, bounds: bounds, labels: frame.labels, lines: lines)]
+    // Where it fits on neither side of the line, above the plot, moved to stay on the canvas.
+    let half = surface.type.width(text, .tick) / 2
+    let pad = surface.format.pad
+    let above = Spot(x: max(min(x, surface.format.width - pad - half), pad + half), y: frame.plot.top - 7)
+    let inside = places.filter { bounds.contains(surface.textBox(text, .tick, at: $0.0, anchor: $0.1)) }
+    let candidates = inside + [(above, Surface.Anchor.middle)]
+    let boxes = candidates.map { surface.textBox(text, .tick, at: $0.0, anchor: $0.1) }
+    let canvas = Box(left: 0, top: 0, width: surface.format.width, height: surface.format.height)
+    let chosen = candidates[Placement.best(boxes, bounds: canvas, labels: frame.labels, lines: lines)]
     frame.labels.append(
       surface.text(text, .tick, frame.theme.ink, at: chosen.0, anchor: chosen.1, halo: true))
   }

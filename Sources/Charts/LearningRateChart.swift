@@ -17,7 +17,7 @@ public struct LearningRateChart: Chart {
 
   private var words: Words { Words(language: text.language) }
   private var isKorean: Bool { text.language == .ko }
-  private var series: PreparedSeries { PreparedSeries(points, resumes: resumes, breaksAtGaps: true) }
+  var series: PreparedSeries { PreparedSeries(points, resumes: resumes, breaksAtGaps: true) }
 
   public var alt: String {
     let line = series.all
@@ -26,7 +26,8 @@ public struct LearningRateChart: Chart {
     let end = NumberFormat.learningRate(last.y)
     var parts = [isKorean ? "학습률 선 그래프." : "Line chart of the learning rate."]
     if line.allSatisfy({ $0.y == peak.y }) {
-      parts.append(isKorean ? "학습률은 처음부터 끝까지 \(KoreanParticle.toward.attached(to: value)) 같다." : "It stays at \(value).")
+      parts.append(
+        isKorean ? "학습률은 처음부터 끝까지 \(KoreanParticle.toward.attached(to: value)) 같다." : "It stays at \(value).")
     } else {
       let top = words.stepName(Int(peak.x))
       let bottom = words.stepName(Int(last.x))
@@ -67,14 +68,21 @@ public struct LearningRateChart: Chart {
           ? "학습률은 \(step)에서 " + KoreanParticle.copula.attached(to: value) + "(n = 1)."
           : "The learning rate is \(value) at \(step) (n = 1).")
     }
+    let plot = plot(series)
+    return .picture(
+      try Rendering.picture(text, title: title, metadata: metadata, format: Format.learningRate, draw: plot.draw))
+  }
+
+  func plot(_ series: PreparedSeries) -> LinePlot {
+    let all = series.all
     var marks: [LinePlot.Mark] = []
     if let top = all.map(\.y).max(), let peak = all.first(where: { $0.y == top }) {
       marks.append(
         LinePlot.Mark(
           datum: peak, label: words.peak(NumberFormat.learningRate(top)), hasRing: false, role: .first))
     }
-    let plot = LinePlot(
-      format: Format.learningRate, title: title, subtitle: [text.subtitle ?? words.learningRateMeasure], run: text.run,
+    return LinePlot(
+      title: title, subtitle: [text.subtitle ?? words.learningRateMeasure], run: text.run,
       source: [text.source, words.pointCount(all.count)].joined(separator: words.separator), language: text.language,
       series: [
         LinePlot.Series(
@@ -84,7 +92,5 @@ public struct LearningRateChart: Chart {
       marks: marks, resumes: resumes, epochs: epochs,
       notes: series.missing > 0 ? [words.withoutValue(series.missing)] : [],
       valueText: NumberFormat.learningRate, tickLabels: TickLabels.learningRate)
-    return .picture(
-      try Rendering.picture(text, title: title, metadata: metadata, format: Format.learningRate, draw: plot.draw))
   }
 }

@@ -8,7 +8,11 @@ struct LinePen {
   private var surface: Surface { frame.surface }
   private var theme: Theme { frame.theme }
 
-  func spot(_ datum: Datum) -> Spot { Spot(x: frame.x(datum.x, xAxis), y: frame.y(datum.y, yAxis)) }
+  /// Held near the canvas, as Cairo's coordinates are 24-bit.
+  func spot(_ datum: Datum) -> Spot {
+    let y = frame.y(datum.y, yAxis)
+    return Spot(x: frame.x(datum.x, xAxis), y: min(max(y, -10_000), 10_000))
+  }
 
   /// `named`: the series that get a label at their end, from top to bottom.
   func draw(named: [LinePlot.Series]) {
@@ -23,7 +27,9 @@ struct LinePen {
     let endLabels = endLabelPlaces(named)
     for label in endLabels { frame.labels.append(label.box) }
     for mark in plot.marks { drawMark(mark) }
-    for series in plot.series where series.isPair { drawPairValues(series) }
+    for series in plot.series where series.isPair {
+      drawPairValues(series, skipsLast: named.contains { $0.name == series.name })
+    }
     for step in plot.resumes { drawResumeLabel(step) }
     for label in endLabels { drawEndLabel(label) }
   }
@@ -135,7 +141,10 @@ struct LinePen {
     let x = frame.x(Double(step), xAxis)
     let rows = [14.0, 32, 50, frame.plot.height - 8]
     let places = rows.flatMap { row in
-      [(Spot(x: x + 5, y: frame.plot.top + row), Surface.Anchor.start), (Spot(x: x - 5, y: frame.plot.top + row), .end)]
+      [
+        (Spot(x: x + 5, y: frame.plot.top + row), Surface.Anchor.start),
+        (Spot(x: x - 5, y: frame.plot.top + row), .end),
+      ]
     }
     drawLabel(plot.words.resume(step), .tick, theme.muted, places: places)
   }
@@ -147,9 +156,11 @@ struct LinePen {
 
   private var labelBounds: Box {
     let plot = frame.plot
+    // The room above the plot, up to the subtitle or the key.
+    let room = surface.format.isPhone ? 18.0 : 24
     return Box(
-      left: plot.left - 6, top: plot.top - 4, width: plot.width + (surface.format.isPhone ? 18 : 14),
-      height: plot.height + 2)
+      left: plot.left - 6, top: plot.top - room, width: plot.width + (surface.format.isPhone ? 18 : 14),
+      height: plot.height + room - 2)
   }
 
   private func drawLabel(_ text: String, _ style: TypeStyle, _ colour: Colour, places: [(Spot, Surface.Anchor)]) {
@@ -181,13 +192,14 @@ struct LinePen {
     } else if let marker = mark.role.marker {
       surface.marker(marker, spot, theme.colour(mark.role))
     }
-    frame.labels.append(Box(left: spot.x - 7, top: spot.y - 7, width: 14, height: 14))
-    let places = places(around: spot, text: mark.label, style: .best, distance: mark.hasRing ? 10 : 6)
+    let radius = mark.hasRing ? 7.0 : 3.5
+    frame.labels.append(Box(left: spot.x - radius, top: spot.y - radius, width: 2 * radius, height: 2 * radius))
+    let places = places(around: spot, text: mark.label, style: .best, distance: mark.hasRing ? 10 : 7)
     drawLabel(mark.label, .best, theme.ink, places: places)
   }
 
-  private func drawPairValues(_ series: LinePlot.Series) {
-    for datum in series.points where !plot.marks.contains(where: { $0.datum == datum }) {
+  private func drawPairValues(_ series: LinePlot.Series, skipsLast: Bool) {
+    for datum in series.points.dropLast(skipsLast ? 1 : 0) where !plot.marks.contains(where: { $0.datum == datum }) {
       let text = plot.valueText(datum.y)
       drawLabel(text, .tick, theme.ink, places: places(around: spot(datum), text: text, style: .tick, distance: 6))
     }

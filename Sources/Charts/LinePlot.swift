@@ -28,7 +28,6 @@ struct LinePlot {
     var role: SeriesRole
   }
 
-  var format: (Bool) -> Format
   var title: String
   /// The subtitle's parts, then the run, which only wide variants show.
   var subtitle: [String]
@@ -93,7 +92,7 @@ struct LinePlot {
 
   // MARK: Drawing
 
-  /// Draws one variant; `warn` hears of a cut title.
+  /// Draws one variant and returns its frame, which knows whether the title was cut.
   func draw(on surface: Surface) -> Frame {
     let isPhone = surface.format.isPhone
     let named = series.filter { $0.endValue != nil && !$0.points.isEmpty }

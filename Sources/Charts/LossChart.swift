@@ -74,7 +74,7 @@ public struct LossChart: Chart {
     }
     let missing = data.train.missing + data.evaluation.missing
     return LinePlot(
-      format: Format.line, title: title, subtitle: subtitle, run: text.run,
+      title: title, subtitle: subtitle, run: text.run,
       source: ([text.source] + counts).joined(separator: words.separator), language: text.language, series: series,
       marks: marks, resumes: resumes, epochs: epochs, notes: missing > 0 ? [words.withoutValue(missing)] : [],
       wantsLog: logScale, valueText: NumberFormat.loss,

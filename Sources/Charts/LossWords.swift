@@ -35,7 +35,9 @@ struct LossWords {
       let name = hasTrain && hasEvaluation ? "train and evaluation" : hasTrain ? "train" : "evaluation"
       parts.append("Line chart of \(name) loss.")
     }
-    if hasEvaluation { parts.append(course(data.evaluation.all, best: data.best, koName: "검증 손실", enName: "Evaluation loss")) }
+    if hasEvaluation {
+      parts.append(course(data.evaluation.all, best: data.best, koName: "검증 손실", enName: "Evaluation loss"))
+    }
     if hasTrain { parts.append(hasEvaluation ? trainEnd : trainCourse) }
     return AltText.joined(parts + caveats, language: chart.text.language)
   }

@@ -4,8 +4,10 @@ import Foundation
 ///
 /// Signs are U+2212, groups are commas, and a number is never given more decimals than it was recorded with.
 public enum NumberFormat {
-  /// A loss: three decimals.
-  public static func loss(_ value: Double) -> String { recorded(value, decimals: 3) }
+  /// A loss: three decimals; one from 1,000 and none from 100,000 up, where more would say nothing.
+  public static func loss(_ value: Double) -> String {
+    recorded(value, decimals: value.magnitude < 1000 ? 3 : value.magnitude < 100_000 ? 1 : 0)
+  }
 
   /// A perplexity: two decimals.
   public static func perplexity(_ value: Double) -> String { recorded(value, decimals: 2) }

@@ -30,7 +30,8 @@ enum Rendering {
     var seen: Set<String> = []
     let omitted = type.omitted.filter { seen.insert($0).inserted }
     if !omitted.isEmpty {
-      warnings.append("left out of the chart \"\(title)\", as charts have no glyph for them: " + omitted.joined(separator: " "))
+      warnings.append(
+        "left out of the chart \"\(title)\", as charts have no glyph for them: " + omitted.joined(separator: " "))
     }
     return ChartPicture(images: images, warnings: warnings)
   }

@@ -29,7 +29,7 @@ struct PreparedSeries: Equatable {
         superseded += Self.pieces(of: Array(kept[cut...])) { _, _ in false }
         kept.removeSubrange(cut...)
       }
-      kept.append(point)
+      kept.append(ChartPoint(step: point.step, value: point.value))
     }
     missing = kept.filter { $0.value == nil }.count
     let distances = zip(kept, kept.dropFirst()).map { $1.step - $0.step }.sorted()
@@ -73,8 +73,9 @@ enum Smoothing {
     let half = window / 2
     return values.indices.map { index in
       let range = values[max(0, index - half)...min(values.count - 1, index + half)]
-      // Divided first, so that a sum of huge values does not overflow.
-      return range.reduce(0) { $0 + $1 / Double(range.count) }
+      let mean = range.reduce(0, +) / Double(range.count)
+      // Where the sum of huge values overflows, each is divided first.
+      return mean.isFinite ? mean : range.reduce(0) { $0 + $1 / Double(range.count) }
     }
   }
 

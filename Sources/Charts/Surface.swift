@@ -110,14 +110,16 @@ final class Surface {
   }
 
   /// A marker 7 px across with a 1.5 px halo in the page's colour.
-  func marker(_ marker: Marker, _ spot: Spot, _ colour: Colour, opacity: Double = 1) {
+  func marker(_ marker: Marker, _ spot: Spot, _ colour: Colour, opacity: Double = 1, halo: Bool = true) {
     cairo_new_path(cairo)
     trace(marker, spot)
-    cairo_set_line_join(cairo, CAIRO_LINE_JOIN_ROUND)
-    apply(Stroke(colour: theme.page, width: 3))
-    cairo_stroke_preserve(cairo)
-    set(theme.page)
-    cairo_fill_preserve(cairo)
+    if halo {
+      cairo_set_line_join(cairo, CAIRO_LINE_JOIN_ROUND)
+      apply(Stroke(colour: theme.page, width: 3))
+      cairo_stroke_preserve(cairo)
+      set(theme.page)
+      cairo_fill_preserve(cairo)
+    }
     set(colour, opacity)
     cairo_fill(cairo)
   }

@@ -97,6 +97,10 @@ struct Format: Equatable {
   static func learningRate(isPhone: Bool) -> Format {
     Format(width: isPhone ? 360 : 680, height: isPhone ? 240 : 260, isPhone: isPhone)
   }
+  /// Dots on a line need less height than bars.
+  static func strip(isPhone: Bool) -> Format {
+    Format(width: isPhone ? 360 : 680, height: isPhone ? 230 : 240, isPhone: isPhone)
+  }
   static func histogram(isPhone: Bool) -> Format {
     Format(width: isPhone ? 360 : 680, height: isPhone ? 300 : 340, isPhone: isPhone)
   }

@@ -55,11 +55,13 @@ struct Words {
   func cutCount(_ count: Int, of total: Int, action: HistogramCutOff.Action) -> String {
     let number = NumberFormat.count(count, language: language)
     let share = 100 * Double(count) / Double(max(total, 1))
-    let percent = total < 30 ? "" : "(\(NumberFormat.fixed(share, decimals: total < 200 ? 0 : 1))%)"
+    let percent = total < 30 || count == 0 ? "" : "(\(NumberFormat.fixed(share, decimals: total < 200 ? 0 : 1))%)"
     let name = action == .truncated ? pick("잘림", "truncated") : pick("제외", "dropped")
     return pick("\(name) \(number)건\(percent)", "\(number) \(name)\(percent.isEmpty ? "" : " ")\(percent)")
   }
-  func bins(width: Int) -> String { pick("구간 폭 \(NumberFormat.grouped(width))", "bin width \(NumberFormat.grouped(width))") }
+  func bins(width: Int) -> String {
+    pick("구간 폭 \(NumberFormat.grouped(width))", "bin width \(NumberFormat.grouped(width))")
+  }
   var histogramMeasure: String { pick("길이(토큰)별 행 수", "Rows by length in tokens") }
   var stripMeasure: String { pick("행마다의 토큰 수, 점 하나가 한 행", "Tokens in each row, one dot a row") }
   func withoutValue(_ count: Int) -> String { pick("값 없음 \(count)점", "\(count) without a value") }

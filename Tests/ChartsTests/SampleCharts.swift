@@ -69,7 +69,8 @@ enum SampleCharts {
   /// Every sample by the name of its picture.
   static var all: [(name: String, chart: any Chart)] {
     var charts: [(String, any Chart)] = [
-      ("loss", loss()), ("loss-en", loss(.en, title: "Evaluation loss fell from 3.02 to 1.45, then rose after step 360")),
+      ("loss", loss()),
+      ("loss-en", loss(.en, title: "Evaluation loss fell from 3.02 to 1.45, then rose after step 360")),
       ("rate", cosine()), ("rate-en", cosine(.en)),
       ("lengths", HistogramChart(text: text(), lengths: lengths(count: 700))),
       (
@@ -107,7 +108,10 @@ enum SampleCharts {
       ),
       ("loss-few", LossChart(text: text(), train: few, evaluation: evaluationLoss(every: 4, count: 3, turn: 2))),
       ("loss-two", LossChart(text: text(), train: [], evaluation: twins)),
-      ("loss-two-evals", LossChart(text: text(), train: trainLoss(steps: 60), evaluation: evaluationLoss(every: 30, count: 2))),
+      (
+        "loss-two-evals",
+        LossChart(text: text(), train: trainLoss(steps: 60), evaluation: evaluationLoss(every: 30, count: 2))
+      ),
       (
         "loss-log",
         LossChart(

@@ -1,0 +1,148 @@
+import Jinja
+
+/// One turn of a conversation.
+public struct ChatMessage: Sendable, Equatable, Codable {
+  public var role: String
+  public var content: String
+
+  public init(role: String, content: String) {
+    self.role = role
+    self.content = content
+  }
+}
+
+extension Tokenizer {
+  /// The conversation as the model's own template prints it.
+  ///
+  /// - Parameter variables: further variables of the template, such as `enable_thinking`.
+  public func renderChat(
+    _ messages: [ChatMessage], addGenerationPrompt: Bool, variables: [String: Value] = [:]
+  ) throws -> String {
+    var context = variables
+    context["messages"] = .list(
+      messages.map { ["role": .string($0.role), "content": .string($0.content)] as Value })
+    context["add_generation_prompt"] = .bool(addGenerationPrompt)
+    // transformers hands these over even where there are none.
+    for name in ["tools", "documents"] where context[name] == nil { context[name] = Value.none }
+    return try chat.get().render(context)
+  }
+
+  /// The ids of the conversation. Tokens that the template writes are tokens; in what the messages say, nothing is.
+  ///
+  /// An assistant's turn may hold added tokens that are no control tokens (`<think>`, `<tool_call>`): they are part of
+  /// what the model is to say, and templates look for them there.
+  public func encodeChat(
+    _ messages: [ChatMessage], addGenerationPrompt: Bool, variables: [String: Value] = [:]
+  ) throws -> [Int32] {
+    let sentinel = try Sentinel(messages, file: file)
+    let text = try renderChat(
+      guarded(messages, sentinel), addGenerationPrompt: addGenerationPrompt, variables: variables)
+    return encodeRendered(Array(text.utf8), sentinel)
+  }
+
+  /// The supervised split of a conversation that ends in an answer.
+  ///
+  /// - Returns: `prompt`, the ids of everything up to and with the generation prompt, and `answer`, those of everything
+  ///   that the template prints after it: the answer, the end of turn, a line end. The two are tokenised apart, since
+  ///   at inference the prompt is all there is.
+  public func promptAndAnswer(
+    _ messages: [ChatMessage], variables: [String: Value] = [:]
+  ) throws -> (prompt: [Int32], answer: [Int32]) {
+    guard let last = messages.last, last.role == "assistant" else {
+      throw TokenizerError(file: file, message: "the conversation does not end in an assistant's answer; add one")
+    }
+    let sentinel = try Sentinel(messages, file: file)
+    let safe = guarded(messages, sentinel)
+    let prompt = Array(
+      try renderChat(Array(safe.dropLast()), addGenerationPrompt: true, variables: variables).utf8)
+    let whole = Array(try renderChat(safe, addGenerationPrompt: false, variables: variables).utf8)
+    guard whole.starts(with: prompt) else {
+      throw TokenizerError(
+        file: file,
+        message:
+          "the chat template prints the turns before the last answer differently with the answer there, so prompt "
+          + "and answer cannot be told apart; use one question and one answer a row")
+    }
+    return (encodeRendered(prompt, sentinel), encodeRendered(Array(whole[prompt.count...]), sentinel))
+  }
+
+  /// The messages with every look-alike of a token broken by the sentinel.
+  private func guarded(_ messages: [ChatMessage], _ sentinel: Sentinel) -> [ChatMessage] {
+    messages.map { message in
+      let isAnswer = message.role == "assistant"
+      return ChatMessage(
+        role: broken(message.role, sentinel) { _ in true },
+        content: broken(message.content, sentinel) { $0.special || !isAnswer })
+    }
+  }
+
+  private func broken(_ text: String, _ sentinel: Sentinel, where wanted: (AddedToken) -> Bool) -> String {
+    var text = text
+    return text.withUTF8 { bytes in
+      let offsets = addedFinder.breaks(in: bytes, where: wanted)
+      if offsets.isEmpty { return String(decoding: bytes, as: UTF8.self) }
+      var out: [UInt8] = []
+      var start = 0
+      for offset in offsets {
+        out.append(contentsOf: bytes[start..<offset])
+        out.append(contentsOf: sentinel.bytes)
+        start = offset
+      }
+      out.append(contentsOf: bytes[start...])
+      return String(decoding: out, as: UTF8.self)
+    }
+  }
+
+  /// Splits a rendering at its tokens; what lies between them is encoded as plain text, without the sentinel.
+  private func encodeRendered(_ text: [UInt8], _ sentinel: Sentinel) -> [Int32] {
+    var work = Work()
+    text.withUnsafeBufferPointer { bytes in
+      for part in addedFinder.split(bytes) {
+        switch part {
+        case .token(let token, _): work.out.append(token.id)
+        case .text(let range):
+          let plain = sentinel.removed(from: text[range])
+          plain.withUnsafeBufferPointer { encodePlain($0, &work) }
+        }
+      }
+    }
+    return work.out
+  }
+}
+
+/// A noncharacter that no message contains: it breaks look-alikes of tokens and is taken out again after rendering.
+private struct Sentinel {
+  let bytes: [UInt8]
+
+  init(_ messages: [ChatMessage], file: String) throws {
+    var used = Set<UInt32>()
+    for message in messages {
+      for text in [message.role, message.content] {
+        // U+FDD0…U+FDEF all start with the bytes EF B7.
+        guard text.utf8.contains(0xEF) else { continue }
+        for scalar in text.unicodeScalars where (0xFDD0...0xFDEF).contains(scalar.value) { used.insert(scalar.value) }
+      }
+    }
+    guard let free = (UInt32(0xFDD0)...0xFDEF).first(where: { !used.contains($0) }), let scalar = Unicode.Scalar(free)
+    else {
+      throw TokenizerError(
+        file: file, message: "a conversation uses all 32 noncharacters U+FDD0 to U+FDEF; remove them from the text")
+    }
+    bytes = Array(String(scalar).utf8)
+  }
+
+  func removed(from text: ArraySlice<UInt8>) -> [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(text.count)
+    var at = text.startIndex
+    while at < text.endIndex {
+      if text[at] == bytes[0], at + 2 < text.endIndex, text[at + 1] == bytes[1], text[at + 2] == bytes[2] {
+        at += 3
+      } else {
+        out.append(text[at])
+        at += 1
+      }
+    }
+    return out
+  }
+}
