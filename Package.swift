@@ -30,7 +30,9 @@ let package = Package(
   targets: [
     // System libraries, each behind a small C header of ours.
     shim("CBlas", links: ["openblas"]),
+    shim("COneDNN", links: ["dnnl", "gomp"]),
     shim("CKernels", flags: ["-O3", "-fno-math-errno", "-ffp-contract=off"]),
+    shim("CQuants", flags: ["-O3", "-fno-math-errno", "-ffp-contract=off"]),
     shim("CMarkdown", links: ["cmark-gfm", "cmark-gfm-extensions"]),
     .systemLibrary(name: "CDrawing", path: "Sources/CDrawing", pkgConfig: "pangocairo"),
     shim("CPng", links: ["png16", "z"]),
@@ -47,8 +49,8 @@ let package = Package(
     room("Runs", ["Formats", "CSystem", "CCrypto"]),
 
     // The model's half.
-    room("Compute", ["CBlas", "CKernels", "CSystem"]),
-    room("Checkpoints", ["Formats", "CKernels", "CSystem"]),
+    room("Compute", ["CBlas", "COneDNN", "CKernels", "CSystem"]),
+    room("Checkpoints", ["Formats", "CQuants", "CSystem"]),
     room("Jinja", ["Formats"]),
     room("Tokenizers", ["Formats", "Jinja", "Checkpoints", "CRegex", "CNormalize"]),
     room("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
@@ -70,15 +72,18 @@ let package = Package(
     .executableTarget(name: "lorapress", dependencies: ["Commands"], path: "Sources/lorapress"),
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(
+      name: "ModelFixtures", dependencies: ["TestSupport", "Formats", "Checkpoints", "Compute", "Models"],
+      path: "Tests/ModelFixtures"),
     tests("Formats"),
     tests("Runs"),
     tests("Compute"),
-    tests("Checkpoints", ["Formats"]),
+    tests("Checkpoints", ["Formats", "Runs"]),
     tests("Jinja", ["Formats"]),
     tests("Tokenizers", ["Formats", "Checkpoints"]),
-    tests("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
+    tests("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers", "ModelFixtures"]),
     tests("Datasets", ["Formats", "Runs", "Tokenizers"]),
-    tests("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute"]),
+    tests("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute", "ModelFixtures"]),
     tests("Evaluation", ["Formats", "Runs"]),
     tests("Hub", ["Formats", "Runs"]),
     tests("Charts", ["CPng"]),

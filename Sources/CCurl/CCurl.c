@@ -1,1 +1,98 @@
 #include "CCurl.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+typedef struct {
+  const cc_request *request;
+  cc_result *result;
+  CURL *curl;
+} transfer;
+
+static size_t on_header(char *line, size_t size, size_t count, void *context) {
+  transfer *t = context;
+  size_t length = size * count;
+  static const char name[] = "content-range:";
+  if (length > 5 && strncasecmp(line, "HTTP/", 5) == 0) t->result->content_range[0] = 0;  // a new answer begins
+  if (length > sizeof name && strncasecmp(line, name, sizeof name - 1) == 0) {
+    size_t from = sizeof name - 1, end = length;
+    while (from < end && line[from] == ' ') from++;
+    while (end > from && (line[end - 1] == '\r' || line[end - 1] == '\n' || line[end - 1] == ' ')) end--;
+    size_t room = sizeof t->result->content_range - 1;
+    size_t kept = end - from < room ? end - from : room;
+    memcpy(t->result->content_range, line + from, kept);
+    t->result->content_range[kept] = 0;
+  }
+  return length;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
+  transfer *t = context;
+  long status = 0;
+  curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+  if (status != 200 && status != 206) return size * count;  // an error page: of no interest
+  curl_off_t whole = -1;
+  curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &whole);
+  int stop = t->request->on_body(
+      t->request->context, (const uint8_t *)bytes, size * count, status, whole, t->result->content_range);
+  return stop ? CURL_WRITEFUNC_ERROR : size * count;
+}
+
+static int on_tick(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
+  (void)a, (void)b, (void)c, (void)d;
+  transfer *t = context;
+  return t->request->on_tick(t->request->context);
+}
+
+static void start_library(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+void cc_get(const cc_request *request, cc_result *result) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, start_library);
+  memset(result, 0, sizeof *result);
+  CURL *curl = curl_easy_init();
+  if (!curl) {
+    result->code = CURLE_FAILED_INIT;
+    return;
+  }
+  transfer t = {request, result, curl};
+  struct curl_slist *headers = NULL;
+  curl_easy_setopt(curl, CURLOPT_URL, request->url);
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, "lorapress");
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, request->plain_redirects ? "http,https" : "https");
+  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 10L);
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, request->connect_timeout_ms);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1024L);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, request->stall_seconds);
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, result->message);
+  if (request->certificates) curl_easy_setopt(curl, CURLOPT_CAINFO, request->certificates);
+  if (request->bearer) {
+    char line[1024];
+    snprintf(line, sizeof line, "Authorization: Bearer %s", request->bearer);
+    headers = curl_slist_append(headers, line);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+  }
+  // Not CURLOPT_RESUME_FROM, which fails where a server answers with the whole file instead.
+  char range[32];
+  snprintf(range, sizeof range, "%lld-", (long long)request->offset);
+  if (request->offset > 0) curl_easy_setopt(curl, CURLOPT_RANGE, range);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &t);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &t);
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_tick);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &t);
+  result->code = curl_easy_perform(curl);
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &result->status);
+  curl_off_t wait = 0;
+  curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait);
+  result->retry_after = wait;
+  curl_slist_free_all(headers);
+  curl_easy_cleanup(curl);
+}

@@ -54,14 +54,17 @@ public struct Matrix: @unchecked Sendable {
   public var elements: [Float] {
     var result: [Float] = []
     result.reserveCapacity(rows * columns)
-    for row in 0..<rows { result.append(contentsOf: UnsafeBufferPointer(start: pointer + row * stride, count: columns)) }
+    for row in 0..<rows {
+      result.append(contentsOf: UnsafeBufferPointer(start: pointer + row * stride, count: columns))
+    }
     return result
   }
 
   /// The view of some rows.
   public func rows(_ range: Range<Int>) -> Matrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows)
-    return Matrix(storage, offset: offset + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+    return Matrix(
+      storage, offset: offset + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
   }
 
   /// The view of some columns.
@@ -94,7 +97,9 @@ public struct Matrix: @unchecked Sendable {
   /// Copies of the listed rows, in that order.
   public func gathering(_ indices: [Int]) -> Matrix {
     let result = Matrix(indices.count, columns)
-    for (target, source) in indices.enumerated() { result.rows(target..<target + 1).copy(from: rows(source..<source + 1)) }
+    for (target, source) in indices.enumerated() {
+      result.rows(target..<target + 1).copy(from: rows(source..<source + 1))
+    }
     return result
   }
 

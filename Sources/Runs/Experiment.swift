@@ -34,6 +34,14 @@ public struct Experiment: Sendable, Equatable {
   /// The whole experiment with every setting written out, as `config.yaml` of a run keeps it.
   public func yaml() throws -> String { try SettingsBinder.write(settings, reasons: reasons).yaml() }
 
+  /// One part of the resolved settings ("lora", "training.seed") as text, without reasons: what a stage that depends on it hashes.
+  public func resolvedText(at path: String) throws -> String {
+    let node = path.split(separator: ".").reduce(try SettingsBinder.write(settings, reasons: [:])) { node, key in
+      node[String(key)] ?? .plain("")
+    }
+    return node.yaml()
+  }
+
   private static func setting(_ new: YAMLNode, at path: [String], in node: YAMLNode, path whole: String) throws -> YAMLNode {
     guard let key = path.first else { return new }
     var entries: [YAMLNode.Entry]

@@ -56,6 +56,11 @@ public enum RecordFile {
     return records
   }
 
+  /// One record from one line.
+  public static func decode<Record: Decodable>(_ type: Record.Type, line: Data) throws -> Record {
+    try decode(type, line, file: "line", line: nil)
+  }
+
   private static func contents(_ url: URL) throws -> Data {
     do { return try Data(contentsOf: url) } catch { throw RunsError.unreadable(url.relativePath, error) }
   }

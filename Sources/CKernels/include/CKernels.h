@@ -1,1 +1,102 @@
 #pragma once
+// Vector kernels behind `CPUBackend`. Every function works on the rows it is given and on one thread; the caller shares
+// rows out. Matrices are row-major float32; `*_stride` counts floats between the starts of two rows.
+//
+// Each kernel is compiled for AVX-512, AVX2 and plain x86-64 and picked when the program is loaded (`target_clones`);
+// elsewhere it is compiled once. All sums run in an order that depends on the sizes alone.
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Steps over rows (elementwise.c).
+
+/// y ← y + alpha · x, (rows, columns).
+void ck_add(long rows, long columns, float alpha, const float *x, long x_stride, float *y, long y_stride);
+/// x ← x · factor.
+void ck_scale(long rows, long columns, float factor, float *x, long x_stride);
+/// Writes `row` (columns) into every row of y.
+void ck_fill_rows(long rows, long columns, const float *row, float *y, long y_stride);
+/// out ← silu(gate) · up.
+void ck_swiglu(
+    long rows, long columns, const float *gate, long gate_stride, const float *up, long up_stride, float *out,
+    long out_stride);
+/// dgate, dup ← gradients of swiglu; dgate may be gate, dup may be up.
+void ck_swiglu_backward(
+    long rows, long columns, const float *dout, long dout_stride, const float *gate, long gate_stride, const float *up,
+    long up_stride, float *dgate, long dgate_stride, float *dup, long dup_stride);
+/// Rotates the pairs (i, i + head_size/2) of every head by the angles whose cosines and sines are given per row
+/// (rows, head_size/2, contiguous); `sign` is 1, or -1 to turn back.
+void ck_rope(
+    long rows, long heads, long head_size, const float *cosines, const float *sines, float sign, float *x,
+    long x_stride);
+/// Inverted dropout of elements `first`, `first` + 1 … (row-major index): kept ones times `keep_scale`. An element is
+/// dropped when the 24 high bits of its hash are below `threshold`. `key` is the hashed seed.
+void ck_dropout(
+    long rows, long columns, uint64_t key, uint64_t first, uint32_t threshold, float keep_scale, const float *x,
+    long x_stride, float *out, long out_stride);
+/// The numbers of one AdamW step; rest1 = 1 − beta1, rest2 = 1 − beta2, worked out in double.
+typedef struct {
+  float beta1, rest1, beta2, rest2, decay, rate, root, epsilon;
+} ck_adamw_step;
+/// One AdamW step on n elements: p ← p·decay − rate · m / (sqrt(v)·root + epsilon), after m and v took in g.
+void ck_adamw(long n, const ck_adamw_step *step, const float *g, float *p, float *m, float *v);
+
+// Steps that sum over a row (reductions.c).
+
+/// y ← x · inverse_rms · gain; inverse_rms[row · inverse_stride] is written.
+void ck_rms_norm(
+    long rows, long columns, const float *x, long x_stride, const float *gain, float epsilon, float *y, long y_stride,
+    float *inverse_rms, long inverse_stride);
+/// dx ← (or += when `accumulate`) the gradient of rms_norm with respect to x.
+void ck_rms_norm_backward(
+    long rows, long columns, const float *dy, long dy_stride, const float *x, long x_stride, const float *gain,
+    const float *inverse_rms, long inverse_stride, int accumulate, float *dx, long dx_stride);
+/// loss[row] ← -log softmax(logits)[target]; with `write_gradient`, logits ← (softmax − onehot) · scale.
+void ck_cross_entropy(
+    long rows, long columns, float *logits, long stride, const int32_t *targets, int write_gradient, float scale,
+    float *loss);
+/// The sum of squares of n elements.
+double ck_sum_of_squares(long n, const float *x);
+/// The index of the first largest of n elements; NaN never wins (0 if there is nothing else).
+long ck_argmax(long n, const float *x);
+/// y (rows, n) ← x (rows, k) · w[0..<n]ᵀ + bias, for few rows of x: reads each weight once.
+void ck_linear_few(
+    long rows, long n, long k, const float *x, long x_stride, const float *w, long w_stride, const float *bias, float *y,
+    long y_stride);
+
+// Attention (attention.c). One call is one kv head of one segment, `group` query heads at once.
+
+/// How many query positions one call takes at most.
+enum { CK_QUERY_BLOCK = 32 };
+
+/// Pointers are to the first row of the whole matrix, at the column where this (kv) head starts; the `group` query heads
+/// lie side by side. `key_rows` lists the rows of k and v, in order; query i of `queries` is row first_query + i and
+/// sees the first `visible` + i keys.
+typedef struct {
+  long queries, first_query, visible, group, head_size;
+  const int32_t *key_rows;
+  const float *q, *k, *v;
+  long q_stride, k_stride, v_stride;
+} ck_attention_block;
+
+/// The floats of scratch a call needs.
+long ck_attention_scratch(long queries, long group, long head_size);
+long ck_attention_backward_scratch(long queries, long group, long head_size);
+/// out and log_sum_exp (null if not wanted) like q: first row of the matrix, at the group's first column.
+void ck_attention(
+    const ck_attention_block *block, float *scratch, float *out, long out_stride, float *log_sum_exp, long lse_stride);
+/// Writes dq of the block's queries; adds to dk and dv.
+void ck_attention_backward(
+    const ck_attention_block *block, float *scratch, const float *dout, long dout_stride, const float *out,
+    long out_stride, const float *log_sum_exp, long lse_stride, float *dq, long dq_stride, float *dk, long dk_stride,
+    float *dv, long dv_stride);
+
+/// The vector exponential the kernels use, for its test: y[i] ← e^x[i].
+void ck_exp(long n, const float *x, float *y);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,21 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// Block formats of GGUF, each block to float32. `in` holds `blocks` blocks without padding and needs no alignment;
+// `out` takes blocks · (32 or 256) floats. The order of the float32 operations is that of the gguf Python package,
+// so the bits are the same; hence no contraction to fused multiply-add in this target.
+
+void cq_f16_to_f32(const uint8_t *in, float *out, size_t count);
+void cq_bf16_to_f32(const uint8_t *in, float *out, size_t count);
+void cq_f32_to_f16(const float *in, uint8_t *out, size_t count);
+void cq_f32_to_bf16(const float *in, uint8_t *out, size_t count);
+
+void cq_q4_0(const uint8_t *in, float *out, size_t blocks);
+void cq_q4_1(const uint8_t *in, float *out, size_t blocks);
+void cq_q5_0(const uint8_t *in, float *out, size_t blocks);
+void cq_q5_1(const uint8_t *in, float *out, size_t blocks);
+void cq_q8_0(const uint8_t *in, float *out, size_t blocks);
+void cq_q4_k(const uint8_t *in, float *out, size_t blocks);
+void cq_q5_k(const uint8_t *in, float *out, size_t blocks);
+void cq_q6_k(const uint8_t *in, float *out, size_t blocks);

@@ -1,0 +1,134 @@
+import Foundation
+import Synchronization
+
+/// A text in the two languages the program speaks.
+struct Words: Sendable, ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
+  let en: String
+  let ko: String
+
+  init(_ en: String, ko: String) {
+    self.en = en
+    self.ko = ko
+  }
+
+  /// The same in both languages.
+  init(stringLiteral value: String) { self.init(value, ko: value) }
+}
+
+/// Where the program writes. Results go to standard output, all else to standard error.
+final class Console: Sendable {
+  let isKorean: Bool
+  /// Whether standard error is a terminal: a progress line may rewrite itself.
+  let isTerminal: Bool
+
+  init(environment: [String: String] = ProcessInfo.processInfo.environment) {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
+    isKorean = locale.hasPrefix("ko")
+    isTerminal = isatty(STDERR_FILENO) == 1 && environment["TERM"] != "dumb"
+  }
+
+  func text(_ words: Words) -> String { isKorean ? words.ko : words.en }
+
+  /// A result, on standard output.
+  func print(_ line: String, terminator: String = "\n") { Self.write(line + terminator, to: STDOUT_FILENO) }
+
+  /// News for the person at the terminal, on standard error.
+  func note(_ words: Words) { Self.write(text(words) + "\n", to: STDERR_FILENO) }
+
+  func error(_ description: String) {
+    // One line, whatever an error brought along.
+    let line = description.split(whereSeparator: \.isNewline).joined(separator: " ")
+    Self.write("lorapress: \(line)\n", to: STDERR_FILENO)
+  }
+
+  fileprivate static func write(_ text: String, to descriptor: Int32) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let count = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 {
+        if errno == EINTR { continue }
+        return
+      }
+      bytes = bytes.dropFirst(count)
+    }
+  }
+}
+
+/// A progress line: rewritten in place on a terminal, a plain line now and then elsewhere. Silent for work that is over at once.
+final class Progress {
+  private let console: Console
+  private let title: Words
+  private let start = ContinuousClock.now
+  private var lastShown: ContinuousClock.Instant?
+  private var isOpen = false
+  private static let barWidth = 24
+
+  init(_ console: Console, _ title: Words) {
+    self.console = console
+    self.title = title
+  }
+
+  private var elapsed: Double { Self.seconds(start.duration(to: .now)) }
+
+  private static func seconds(_ duration: Duration) -> Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+  }
+
+  /// `detail` comes after the bar: "loss 2.345 · 81 tokens/s". `before` is the part of `done` that was there at the start.
+  func update(_ done: Int, of total: Int, before: Int = 0, detail: @autoclosure () -> String = "") {
+    let now = ContinuousClock.now
+    let pause = console.isTerminal ? 0.1 : 30
+    let since = lastShown.map { Self.seconds($0.duration(to: now)) } ?? elapsed + (console.isTerminal ? 0 : pause - 10)
+    let isLast = done >= total && lastShown != nil
+    guard since >= (console.isTerminal && lastShown == nil ? 2 : pause) || isLast else { return }
+    lastShown = now
+    let share = total > 0 ? min(1, Double(done) / Double(total)) : 0
+    var left = ""
+    if done > before, done < total {
+      left = " · " + console.text(Words("\(Self.clock(elapsed / Double(done - before) * Double(total - done))) left", ko: "\(Self.clock(elapsed / Double(done - before) * Double(total - done))) 남음"))
+    }
+    let tail = detail().isEmpty ? "" : " · \(detail())"
+    if console.isTerminal {
+      let filled = Int(share * Double(Self.barWidth))
+      let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: Self.barWidth - filled)
+      Console.write("\r\u{1B}[2K\(console.text(title)) \(bar) \(done)/\(total)\(tail)\(left)", to: STDERR_FILENO)
+      isOpen = true
+    } else {
+      Console.write("\(console.text(title)) \(done)/\(total)\(tail)\(left)\n", to: STDERR_FILENO)
+    }
+  }
+
+  /// Ends the line on a terminal, so that other text starts on its own.
+  func close() {
+    if isOpen { Console.write("\r\u{1B}[2K", to: STDERR_FILENO) }
+    isOpen = false
+  }
+
+  /// "1:05" or "1:02:03".
+  static func clock(_ seconds: Double) -> String {
+    let whole = seconds.isFinite ? Int(min(seconds, 359_999).rounded()) : 0
+    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    return whole >= 3600 ? "\(whole / 3600):\(two(whole / 60 % 60)):\(two(whole % 60))" : "\(whole / 60):\(two(whole % 60))"
+  }
+}
+
+/// Ctrl-C: the first one asks the work to stop at a good place, the second one ends the program.
+enum Interruption {
+  private static let requested = Atomic<Bool>(false)
+
+  static func watch() {
+    signal(SIGPIPE, SIG_IGN)
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { received in
+        if Interruption.requested.exchange(true, ordering: .relaxed) { _exit(128 + received) }
+      }
+    }
+  }
+
+  static var isRequested: Bool { requested.load(ordering: .relaxed) }
+}
+
+/// The work was stopped by Ctrl-C; exit code 130.
+struct Interrupted: Error {
+  let advice: Words
+}

@@ -1,0 +1,211 @@
+import Compute
+import Datasets
+import Foundation
+import Formats
+import Models
+import Runs
+import Tokenizers
+import Training
+
+enum InferenceCommands {
+  private static let modelOption = Option(
+    "--model", "M", Words("a name from `lorapress model list`, a GGUF file or a Hugging Face folder", ko: "`lorapress model list`의 이름, GGUF 파일, Hugging Face 폴더"))
+  private static let adapterOption = Option(
+    "--adapter", "A", Words("a PEFT folder, a checkpoint folder or a run (then its best)", ko: "PEFT 폴더, 체크포인트 폴더, 또는 실행 이름(가장 좋은 체크포인트)"))
+  private static let computeOption = Option("--compute", "KIND", Words("arithmetic: auto or f32", ko: "계산 방식: auto, f32"))
+  private static let outputOption = Option("--output", "DIR", Words("where runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)"))
+
+  // MARK: score
+
+  static let score = Command(
+    name: "score", summary: Words("token-weighted loss and perplexity of a data file", ko: "데이터 파일의 손실과 perplexity를 잽니다"),
+    usage: "--model M --data FILE [--adapter A] [--json]",
+    options: [
+      modelOption, Option("--data", "FILE", Words("JSONL rows of {\"messages\": […]}", ko: "{\"messages\": […]} 형식의 JSONL 파일")), adapterOption,
+      Option("--json", Words("one JSON object", ko: "JSON 하나로 출력합니다")), computeOption, outputOption,
+    ], example: "lorapress score --model qwen2.5-coder-0.5b-instruct --data eval.jsonl --json"
+  ) { arguments, console in
+    try arguments.none("score")
+    let data = try arguments.required("--data", "score")
+    let backend = try chosenBackend(arguments)
+    let model = try OpenedModel(arguments.required("--model", "score"), project: Project.locate(), console: console)
+    let rows = try examples(data, model.tokenizer)
+    let decoder = try model.load(backend, threads: backend.threads.count, console: console)
+    var adapter: LoraAdapter?
+    var hash: String?
+    if let name = arguments.value("--adapter") {
+      let folder = try adapterFolder(name, output: outputFolder(arguments))
+      adapter = try LoraAdapter(folder: folder, on: decoder)
+      hash = try adapterHash(folder)
+    }
+    let progress = Progress(console, Words("Scoring", ko: "점수 계산"))
+    let summary = LossEvaluation.run(
+      DecoderSession(decoder, adapter: adapter), rows, isCancelled: { Interruption.isRequested },
+      progress: { done, total in progress.update(done, of: total) })
+    progress.close()
+    guard let summary else { throw Interrupted(advice: Words("Stopped.", ko: "멈췄습니다.")) }
+    guard summary.supervisedTokens > 0 else {
+      throw RunsError("\(data): no row has a supervised token; each needs an assistant's answer at its end")
+    }
+    let result: JSONValue = [
+      "loss": JSONValue(summary.loss), "perplexity": JSONValue(exp(summary.loss)),
+      "supervised_tokens": JSONValue(summary.supervisedTokens), "rows": JSONValue(rows.count),
+      "model_sha256": .string(model.resolved.sha256), "adapter_sha256": hash.map { .string($0) } ?? .null, "compute": "f32",
+    ]
+    if arguments.flag("--json") { return console.print(result.text()) }
+    console.print(
+      console.text(
+        Words(
+          "loss \(String(format: "%.4f", summary.loss)) · perplexity \(String(format: "%.2f", exp(summary.loss))) · \(summary.supervisedTokens) supervised tokens in \(rows.count) rows",
+          ko: "손실 \(String(format: "%.4f", summary.loss)) · perplexity \(String(format: "%.2f", exp(summary.loss))) · \(rows.count)행의 지도 토큰 \(summary.supervisedTokens)개")))
+  }
+
+  private static func examples(_ path: String, _ tokenizer: Tokenizer) throws -> [TokenizedExample] {
+    let url = URL(fileURLWithPath: path)
+    let table = try TableReader.read(url, name: path)
+    let mapping = try ColumnMapping(table: table, format: nil)
+    let examples = try table.rows.map { row in
+      let messages: [ChatRow.Message]
+      do throws(Rejection) { messages = try mapping.messages(of: row) } catch {
+        throw RunsError("\(path): row \(row.source.row): \(error.detail); correct the row or leave it out")
+      }
+      let (prompt, answer) = try tokenizer.promptAndAnswer(chatMessages(messages))
+      return TokenizedExample(prompt: prompt, answer: answer)
+    }
+    if examples.isEmpty { throw RunsError("\(path): holds no rows; give a file with at least one") }
+    return examples
+  }
+
+  // MARK: tokenize
+
+  static let tokenize = Command(
+    name: "tokenize", summary: Words("one JSON array of token ids per line of text", ko: "줄마다 토큰 번호를 JSON 배열로 출력합니다"),
+    usage: "--model M [FILE] [--special] [--chat]",
+    options: [
+      modelOption, Option("--special", Words("special tokens written out become tokens", ko: "글자로 적힌 특수 토큰을 토큰으로 읽습니다")),
+      Option("--chat", Words("each line is a user turn, with the generation prompt", ko: "줄마다 사용자 말로 보고 대화 틀을 씌웁니다")),
+    ], example: "echo '대한민국의 수도는?' | lorapress tokenize --model qwen2.5-coder-0.5b-instruct"
+  ) { arguments, console in
+    let model = try OpenedModel(arguments.required("--model", "tokenize"), project: Project.locate(), console: console)
+    let data: Data
+    if arguments.positional.isEmpty {
+      data = FileHandle.standardInput.readDataToEndOfFile()
+    } else {
+      let path = try arguments.single("FILE", "tokenize")
+      guard let read = FileManager.default.contents(atPath: path) else { throw RunsError("\(path): can't be read; check that the file exists") }
+      data = read
+    }
+    var lines = data.split(separator: 0x0A, omittingEmptySubsequences: false)
+    if lines.last?.isEmpty == true { lines.removeLast() }
+    var out = ""
+    for (index, line) in lines.enumerated() {
+      guard let text = String(validating: line, as: UTF8.self) else {
+        throw RunsError("line \(index + 1): not valid UTF-8; convert the text to UTF-8 first")
+      }
+      let ids =
+        arguments.flag("--chat")
+        ? try model.tokenizer.encodeChat([ChatMessage(role: "user", content: text)], addGenerationPrompt: true)
+        : model.tokenizer.encode(text, special: arguments.flag("--special"))
+      out += "[" + ids.map(String.init).joined(separator: ",") + "]\n"
+      if out.utf8.count > 1 << 20 {
+        console.print(out, terminator: "")
+        out = ""
+      }
+    }
+    console.print(out, terminator: "")
+  }
+
+  // MARK: generate
+
+  static let generate = Command(
+    name: "generate", summary: Words("answers a prompt", ko: "질문에 답합니다"),
+    usage: "--model M (--prompt TEXT | --file IN.jsonl --out OUT.jsonl) [options]",
+    options: [
+      modelOption, adapterOption, Option("--prompt", "TEXT", Words("the question", ko: "질문")),
+      Option("--system", "TEXT", Words("a system prompt (default: the template's)", ko: "시스템 프롬프트 (기본: 모델의 틀)")),
+      Option("--file", "IN.jsonl", Words("rows with \"prompt\", \"question\" or \"messages\"", ko: "\"prompt\", \"question\", \"messages\"가 있는 파일")),
+      Option("--out", "OUT.jsonl", Words("where their answers go", ko: "답을 쓸 파일")),
+      Option("--max-new-tokens", "N", Words("default 128", ko: "기본 128")),
+      Option("--temperature", "T", Words("sampling; 0 (default) is greedy", ko: "샘플링 온도. 0(기본)이면 greedy")),
+      Option("--top-k", "K", Words("with sampling: only the K likeliest", ko: "샘플링 후보 수")),
+      Option("--top-p", "P", Words("with sampling: the likeliest up to probability P", ko: "샘플링 누적 확률")),
+      Option("--seed", "N", Words("of the sampling (default 0)", ko: "샘플링 seed (기본 0)")),
+      Option("--raw", Words("without the chat template", ko: "대화 틀 없이 그대로 이어 씁니다")), computeOption, outputOption,
+    ], example: "lorapress generate --model qwen2.5-coder-0.5b-instruct --prompt '대한민국의 수도는?'"
+  ) { arguments, console in
+    try arguments.none("generate")
+    let prompts = try prompts(arguments)
+    let backend = try chosenBackend(arguments)
+    let model = try OpenedModel(arguments.required("--model", "generate"), project: Project.locate(), console: console)
+    let decoder = try model.load(backend, threads: backend.threads.count, console: console)
+    let adapter = try arguments.value("--adapter").map {
+      try LoraAdapter(folder: adapterFolder($0, output: outputFolder(arguments)), on: decoder)
+    }
+    let sampling = Sampling(
+      temperature: Float(try arguments.number("--temperature", in: 0...100) ?? 0), topK: try arguments.integer("--top-k") ?? 0,
+      topP: Float(try arguments.number("--top-p", in: 0...1) ?? 1), seed: UInt64(try arguments.integer("--seed") ?? 0))
+    let generator = Generator(DecoderSession(decoder, adapter: adapter), endTokens: model.tokenizer.eosTokens)
+    let limit = try arguments.integer("--max-new-tokens", atLeast: 1) ?? 128
+    let ids = try prompts.map { prompt in
+      arguments.flag("--raw")
+        ? model.tokenizer.encode(prompt.last?.content ?? "", special: false)
+        : try model.tokenizer.encodeChat(prompt, addGenerationPrompt: true)
+    }
+    if let out = arguments.value("--out") {
+      try answer(ids, prompts, generator, model.tokenizer, limit, sampling, out, console)
+    } else {
+      var decoderOfText = model.tokenizer.streamingDecoder(skipSpecial: true)
+      _ = try generator.generate(ids, maxNewTokens: limit, sampling: sampling) { _, token in
+        console.print(decoderOfText.push(token), terminator: "")
+        return !Interruption.isRequested
+      }
+      console.print(decoderOfText.finish())
+    }
+  }
+
+  /// One conversation for `--prompt`, or one a row of `--file`.
+  private static func prompts(_ arguments: Arguments) throws -> [[ChatMessage]] {
+    let system = arguments.value("--system").map { [ChatMessage(role: "system", content: $0)] } ?? []
+    switch (arguments.value("--prompt"), arguments.value("--file"), arguments.value("--out")) {
+    case (let prompt?, nil, nil): return [system + [ChatMessage(role: "user", content: prompt)]]
+    case (nil, let file?, .some):
+      guard let data = FileManager.default.contents(atPath: file) else { throw RunsError("\(file): can't be read; check that the file exists") }
+      return try JSONValue.lines(of: data, file: file).map { line, value in
+        if let messages = value["messages"]?.array {
+          let turns = messages.compactMap { message -> ChatMessage? in
+            guard let role = message["role"]?.string, let content = message["content"]?.string else { return nil }
+            return ChatMessage(role: role, content: content)
+          }
+          let asked = turns.last?.role == "assistant" ? Array(turns.dropLast()) : turns
+          if turns.count == messages.count, !asked.isEmpty { return asked }
+        }
+        guard let text = value["prompt"]?.string ?? value["question"]?.string ?? value.string else {
+          throw FormatError(file: file, line: line, message: "has no \"prompt\", \"question\" or \"messages\"; add one")
+        }
+        return system + [ChatMessage(role: "user", content: text)]
+      }
+    default: throw UsageError("give either --prompt TEXT, or --file IN.jsonl with --out OUT.jsonl; see `lorapress generate --help`")
+    }
+  }
+
+  private static func answer(
+    _ ids: [[Int32]], _ prompts: [[ChatMessage]], _ generator: Generator, _ tokenizer: Tokenizer, _ limit: Int, _ sampling: Sampling,
+    _ out: String, _ console: Console
+  ) throws {
+    let progress = Progress(console, Words("Answering", ko: "답변 생성"))
+    var lines = ""
+    for (index, prompt) in ids.enumerated() {
+      let result = try generator.generate([prompt], maxNewTokens: limit, sampling: sampling) { _, _ in !Interruption.isRequested }
+      if Interruption.isRequested { throw Interrupted(advice: Words("Stopped; nothing was written.", ko: "멈췄고 파일은 쓰지 않았습니다.")) }
+      let row: JSONValue = [
+        "prompt": .string(prompts[index].last?.content ?? ""), "answer": .string(tokenizer.decode(result[0].ids, skipSpecial: true)),
+        "stop_reason": .string(result[0].stopReason.rawValue), "tokens": JSONValue(result[0].ids.count),
+      ]
+      lines += row.text() + "\n"
+      progress.update(index + 1, of: ids.count)
+    }
+    progress.close()
+    try AtomicFile.write(lines, to: URL(fileURLWithPath: out))
+    console.print(out)
+  }
+}

@@ -1,0 +1,91 @@
+import Checkpoints
+import Compute
+import Foundation
+import Hub
+import Models
+import Runs
+import Tokenizers
+
+/// A model found, hashed and opened; its weights are read when they are needed.
+struct OpenedModel {
+  let resolved: ResolvedModel
+  let file: ModelFile
+  let tokenizer: Tokenizer
+
+  /// `argument` is a name from content/models.yaml, a GGUF file or a Hugging Face folder.
+  init(_ argument: String, project: Project, console: Console) throws {
+    let store = try ModelStore(catalog: ModelCatalog(project.models))
+    let hashing = Progress(console, Words("Checking the model's hash", ko: "모델 해시 확인"))
+    resolved = try store.resolve(argument) { event in
+      if case .hashing(let done, let total) = event { hashing.update(done >> 20, of: total >> 20, detail: "MiB") }
+    }
+    hashing.close()
+    file = try ModelFile(path: resolved.path)
+    switch file {
+    case .gguf(let gguf): tokenizer = try Tokenizer(gguf: TokenizerSource(gguf))
+    case .folder: tokenizer = try Tokenizer(folder: URL(fileURLWithPath: resolved.path))
+    }
+  }
+
+  func load(_ backend: any Backend, threads: Int, console: Console) throws -> Decoder {
+    let progress = Progress(console, Words("Reading the model", ko: "모델 읽기"))
+    defer { progress.close() }
+    return try Decoder.load(file, backend: backend, threads: threads) { done, total in progress.update(done, of: total) }
+  }
+
+  func record(_ decoder: Decoder, compute: String) -> ModelRecord {
+    let configuration = decoder.configuration
+    return ModelRecord(
+      name: resolved.name, source: resolved.source, license: resolved.licence,
+      file: URL(fileURLWithPath: resolved.path).lastPathComponent, bytes: resolved.bytes, sha256: resolved.sha256,
+      architecture: configuration.family.rawValue, parameters: decoder.parameterCount, layers: configuration.numHiddenLayers,
+      hiddenSize: configuration.hiddenSize, vocabularySize: configuration.vocabularySize, fileWeights: file.weightTypes,
+      weights: "f32", compute: compute)
+  }
+}
+
+extension TokenizerSource {
+  /// What a GGUF file's metadata says about its tokeniser.
+  init(_ gguf: GGUFFile) throws {
+    func value(_ key: String) -> GGUFValue? { gguf.metadata["tokenizer.ggml.\(key)"] }
+    guard let tokens = value("tokens")?.strings, let merges = value("merges")?.strings else {
+      throw ModelError("\(gguf.file): the file has no byte-level BPE tokeniser (tokenizer.ggml.tokens and .merges); give a file of a Qwen2 or Llama 3 type model")
+    }
+    func id(_ key: String) -> Int32? { value(key)?.integer.flatMap { Int32(exactly: $0) } }
+    self.init(
+      file: gguf.file, model: value("model")?.string ?? "", pre: value("pre")?.string ?? "default", tokens: tokens,
+      types: (value("token_type")?.integers ?? []).map { Int32(truncatingIfNeeded: $0) }, merges: merges, bosID: id("bos_token_id"),
+      eosID: id("eos_token_id"), padID: id("padding_token_id"), addsBOS: value("add_bos_token")?.bool ?? false,
+      chatTemplate: gguf.metadata["tokenizer.chat_template"]?.string)
+  }
+}
+
+/// `--compute` and the backend it means.
+func chosenBackend(_ arguments: Arguments) throws -> CPUBackend {
+  switch arguments.value("--compute") ?? "auto" {
+  case "auto", "f32": return CPUBackend()
+  case "bf16": throw UsageError("--compute bf16 isn't available yet; use f32 or auto")
+  case let other: throw UsageError("--compute must be auto or f32, not '\(other)'")
+  }
+}
+
+/// The adapter that `--adapter` means: a PEFT folder, a checkpoint folder or a run (then its best checkpoint).
+func adapterFolder(_ argument: String, output: URL) throws -> URL {
+  let path = URL(fileURLWithPath: argument).standardizedFileURL
+  if PEFTAdapter.isAdapter(path) { return path }
+  let best = try runFolder(argument, output: output).bestCheckpoint
+  guard PEFTAdapter.isAdapter(best) else {
+    throw RunsError("\(best.path): the run has no finished checkpoint; train it first with `lorapress train`")
+  }
+  return best
+}
+
+/// The hash of an adapter's weights, which every result names.
+func adapterHash(_ folder: URL) throws -> String {
+  try SHA256.hex(ofFile: folder.appendingPathComponent(PEFTAdapter.weightsName))
+}
+
+/// A prepared row's messages for the tokeniser.
+func chatMessages(_ messages: [ChatRow.Message]) -> [ChatMessage] {
+  messages.map { ChatMessage(role: $0.role, content: $0.content) }
+}

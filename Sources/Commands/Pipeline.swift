@@ -1,0 +1,366 @@
+import Checkpoints
+import Compute
+import Datasets
+import Evaluation
+import Foundation
+import Models
+import Runs
+import Tokenizers
+import Training
+
+enum Stage: String, CaseIterable {
+  case prepare, train, evaluate, render
+}
+
+/// Runs an experiment's stages into its run folder and skips what is done and unchanged.
+///
+/// Stages speak to each other through files alone; what a stage depends on is hashed, and an equal hash means that its results stand.
+final class Pipeline {
+  let experiment: Experiment
+  let project: Project
+  let folder: RunFolder
+  let console: Console
+  let forced: Set<Stage>
+  private let backend: CPUBackend
+  private var record: RunRecord
+  private var opened: OpenedModel?
+  private var decoder: Decoder?
+
+  private var settings: ExperimentSettings { experiment.settings }
+
+  init(
+    _ experiment: Experiment, project: Project, output: URL, runID: String?, forced: Set<Stage>, backend: CPUBackend,
+    console: Console
+  ) throws {
+    let id = runID ?? experiment.settings.name
+    guard RunFolder.isSafeName(id) else { throw UsageError("--run-id must be letters, digits, '.', '-' and '_', not '\(id)'") }
+    self.experiment = experiment
+    self.project = project
+    self.console = console
+    self.forced = forced
+    self.backend = backend
+    folder = RunFolder(output: output, id: id)
+    if FileManager.default.fileExists(atPath: folder.record.path) {
+      record = try RecordFile.read(RunRecord.self, from: folder.record)
+    } else {
+      record = RunRecord(
+        id: id, created: Machine.now(), program: ProgramRecord(name: "lorapress", version: CommandLineTool.version),
+        environment: Machine.environment(backend: backend))
+    }
+  }
+
+  // MARK: Stages
+
+  func prepare() throws {
+    let model = try openModel()
+    let base = project.base(for: settings.dataset)
+    let files = settings.dataset.files + settings.dataset.validationFiles + settings.dataset.testFiles
+    let inputs = try files.map { path -> FileRecord in
+      let url = URL(fileURLWithPath: path, relativeTo: base)
+      let bytes = (try? FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int) ?? 0
+      return FileRecord(path: path, bytes: bytes, sha256: try SHA256.hex(ofFile: url))
+    }
+    let hash = try inputHash(
+      "prepare 1", [try sectionYAML("dataset"), model.resolved.sha256] + inputs.map(\.sha256))
+    let results = DatasetSplit.allCases.map(folder.dataset) + [folder.datasetReport]
+    if isDone(.prepare, hash, results) { return skipped(.prepare) }
+
+    try begin(.prepare, hash)
+    let clock = ContinuousClock.now
+    let progress = Progress(console, Words("Preparing the rows", ko: "데이터 준비"))
+    let preparation = Preparation(settings: settings.dataset, base: base) { messages in
+      let messages = chatMessages(messages)
+      let (prompt, answer) = try model.tokenizer.promptAndAnswer(messages)
+      return (prompt.count, answer.count, try model.tokenizer.renderChat(messages, addGenerationPrompt: false))
+    }
+    let dataset = try preparation.run { done, total in progress.update(done, of: total) }
+    try dataset.write(to: folder)
+    progress.close()
+    record.datasetFiles = inputs
+    record.seeds["split"] = settings.dataset.split?.seed
+    try finish(.prepare, seconds: seconds(since: clock), status: .prepared)
+    let counts = dataset.report.counts
+    console.note(
+      Words(
+        "Prepared: \(counts.read) rows read, \(counts.train) to train, \(counts.validation) to validate, \(counts.test) to test, \(counts.rejected) rejected",
+        ko: "데이터 준비 완료: \(counts.read)행 중 학습 \(counts.train) · 검증 \(counts.validation) · 시험 \(counts.test) · 제외 \(counts.rejected)"))
+  }
+
+  /// `resume` nil continues an interrupted training if its settings are unchanged; false starts anew; true insists on a checkpoint.
+  func train(resume: Bool?) throws {
+    let model = try openModel()
+    try requirePrepared()
+    let hash = try inputHash(
+      "train 1",
+      [
+        try SHA256.hex(ofFile: folder.dataset(.train)), try SHA256.hex(ofFile: folder.dataset(.validation)),
+        model.resolved.sha256, try sectionYAML("model.weights"), try sectionYAML("lora"), try sectionYAML("training"),
+      ])
+    let adapterFile = folder.bestCheckpoint.appendingPathComponent(PEFTAdapter.weightsName)
+    if resume != true, isDone(.train, hash, [adapterFile, folder.metricsLog]) { return skipped(.train) }
+    let hasCheckpoint = FileManager.default.fileExists(atPath: folder.lastCheckpoint.appendingPathComponent("COMPLETE").path)
+    if resume == true, !hasCheckpoint {
+      throw RunsError("\(folder.lastCheckpoint.path): there is no checkpoint to continue from; train without --resume")
+    }
+    let wasCut = record.stages[Stage.train.rawValue].map { $0.inputHash == hash && $0.status != .done } ?? false
+    let continues = resume ?? (wasCut && hasCheckpoint && !forced.contains(.train))
+
+    let decoder = try loadDecoder()
+    let (rows, dropped) = try tokenized(.train)
+    let (validation, _) = try tokenized(.validation)
+    guard !rows.isEmpty else {
+      throw RunsError("\(folder.dataset(.train).path): no row is left to train on (\(dropped) are longer than max_seq_length); raise training.max_seq_length")
+    }
+    let lora = settings.lora
+    let configuration = LoRAConfiguration(
+      r: lora.r, alpha: lora.loraAlpha, dropout: lora.loraDropout,
+      targetModules: lora.targetModules == ["all-linear"] ? .allLinear : .names(lora.targetModules), useRSLoRA: lora.useRslora,
+      baseModel: record.model?.source ?? model.resolved.name)
+    let adapter = try LoraAdapter(configuration, on: decoder, seed: UInt64(bitPattern: Int64(settings.training.seed)))
+    let trainer = Trainer(
+      decoder, adapter: adapter, settings: settings.training, rows: rows, validation: validation, folder: folder, inputHash: hash)
+
+    try begin(.train, hash)
+    let reporter = TrainingReporter(console)
+    let outcome: TrainingOutcome
+    do {
+      outcome = try trainer.run(resume: continues, shouldStop: { Interruption.isRequested }, report: reporter.report)
+    } catch {
+      reporter.close()
+      try fail(.train)
+      throw error
+    }
+    reporter.close()
+    var summary = trainer.summary
+    summary.rowsDroppedAsTooLong = dropped
+    let ends = Set(model.tokenizer.eosTokens)
+    summary.rowsWithSupervisedEnd = rows.filter { !ends.isDisjoint(with: $0.answer) }.count
+    if FileManager.default.fileExists(atPath: adapterFile.path) {
+      summary.adapterSha256 = try SHA256.hex(ofFile: adapterFile)
+      summary.adapterBytes = try FileManager.default.attributesOfItem(atPath: adapterFile.path)[.size] as? Int
+    }
+    record.training = summary
+    record.seeds["training"] = settings.training.seed
+    if case .interrupted(let step) = outcome {
+      try interrupt(.train, seconds: trainer.seconds, resumedAt: trainer.resumedAt)
+      throw Interrupted(
+        advice: Words(
+          "Stopped at step \(step); the checkpoint is saved. Go on with: lorapress train --resume \(experiment.file)",
+          ko: "\(step) step에서 멈췄고 체크포인트를 저장했습니다. 이어서 하려면: lorapress train --resume \(experiment.file)"))
+    }
+    try finish(.train, seconds: trainer.seconds, status: .trained, resumedAt: trainer.resumedAt)
+  }
+
+  func evaluate() throws {
+    let model = try openModel()
+    try requirePrepared()
+    guard PEFTAdapter.isAdapter(folder.bestCheckpoint) else {
+      throw RunsError("\(folder.bestCheckpoint.path): there is no trained adapter; run `lorapress train \(experiment.file)` first")
+    }
+    let adapterSHA = try adapterHash(folder.bestCheckpoint)
+    let hash = try inputHash(
+      "evaluate 1",
+      [
+        try SHA256.hex(ofFile: folder.dataset(.test)), try SHA256.hex(ofFile: folder.dataset(.validation)), adapterSHA,
+        model.resolved.sha256, try sectionYAML("evaluation"), try sectionYAML("training.max_seq_length"),
+      ])
+    if isDone(.evaluate, hash, [folder.samples, folder.evaluationMetrics]) { return skipped(.evaluate) }
+
+    let decoder = try loadDecoder()
+    let adapter = try LoraAdapter(folder: folder.bestCheckpoint, on: decoder)
+    try begin(.evaluate, hash)
+    let clock = ContinuousClock.now
+    let work = EvaluationWork(
+      tokenizer: model.tokenizer, maxNewTokens: settings.evaluation.maxNewTokens, metrics: settings.evaluation.metrics)
+    let test = try RecordFile.readLines(ChatRow.self, from: folder.dataset(.test))
+    let (validation, _) = try tokenized(.validation)
+    do {
+      var answers: [[Answering.Answer]] = []
+      var losses: [LossSummary] = []
+      for (session, title) in [
+        (DecoderSession(decoder, adapter: nil), Words("Base model answers", ko: "기반 모델 평가")),
+        (DecoderSession(decoder, adapter: adapter), Words("Tuned model answers", ko: "미세 조정 모델 평가")),
+      ] {
+        let progress = Progress(console, title)
+        defer { progress.close() }
+        let total = test.count * settings.evaluation.maxNewTokens
+        answers.append(
+          try work.answers(session, test) { tokens in
+            progress.update(tokens, of: total)
+            return !Interruption.isRequested
+          })
+        guard let loss = LossEvaluation.run(session, validation, isCancelled: { Interruption.isRequested }) else { throw CancellationError() }
+        losses.append(loss)
+      }
+      let samples = work.samples(test, base: answers[0], tuned: answers[1])
+      try RecordFile.writeLines(samples, to: folder.samples)
+      try RecordFile.write(
+        EvaluationRecord(
+          sets: work.sets(samples), validationLoss: .init(base: losses[0].loss, tuned: losses[1].loss),
+          validationSupervisedTokens: losses[0].supervisedTokens, modelSha256: model.resolved.sha256, adapterSha256: adapterSHA,
+          adaptedLayers: adapter.layers.count, maxNewTokens: settings.evaluation.maxNewTokens, decoding: "greedy", compute: "f32"),
+        to: folder.evaluationMetrics)
+    } catch is CancellationError {
+      try interrupt(.evaluate, seconds: seconds(since: clock), resumedAt: [])
+      throw Interrupted(
+        advice: Words(
+          "Stopped; the evaluation starts again with: lorapress evaluate \(experiment.file)",
+          ko: "평가를 멈췄습니다. 다시 하려면: lorapress evaluate \(experiment.file)"))
+    } catch {
+      try fail(.evaluate)
+      throw error
+    }
+    try finish(.evaluate, seconds: seconds(since: clock), status: .evaluated)
+  }
+
+  // MARK: Parts
+
+  private func openModel() throws -> OpenedModel {
+    if let opened { return opened }
+    let model = try OpenedModel(settings.model.name, project: project, console: console)
+    opened = model
+    return model
+  }
+
+  private func loadDecoder() throws -> Decoder {
+    if let decoder { return decoder }
+    let model = try openModel()
+    let loaded = try model.load(backend, threads: backend.threads.count, console: console)
+    decoder = loaded
+    record.model = model.record(loaded, compute: "f32")
+    return loaded
+  }
+
+  private func requirePrepared() throws {
+    guard FileManager.default.fileExists(atPath: folder.datasetReport.path) else {
+      throw RunsError("\(folder.datasetReport.path): the data isn't prepared; run `lorapress prepare \(experiment.file)` first")
+    }
+  }
+
+  /// A split as token ids, and how many rows were dropped as longer than `max_seq_length` (`truncate` cuts the answer instead).
+  private func tokenized(_ split: DatasetSplit) throws -> (rows: [TokenizedExample], dropped: Int) {
+    let model = try openModel()
+    let limit = settings.training.maxSeqLength
+    var rows: [TokenizedExample] = []
+    var dropped = 0
+    for row in try RecordFile.readLines(ChatRow.self, from: folder.dataset(split)) {
+      let (prompt, answer) = try model.tokenizer.promptAndAnswer(chatMessages(row.messages))
+      var example = TokenizedExample(prompt: prompt, answer: answer)
+      if example.count > limit {
+        guard settings.training.overflow == .truncate, prompt.count < limit else {
+          dropped += 1
+          continue
+        }
+        example.answer = Array(answer.prefix(limit - prompt.count))
+      }
+      rows.append(example)
+    }
+    return (rows, dropped)
+  }
+
+  /// The resolved settings under a path, as text to hash.
+  private func sectionYAML(_ path: String) throws -> String { try experiment.resolvedText(at: path) }
+
+  private func inputHash(_ version: String, _ parts: [String]) throws -> String {
+    SHA256.hex(of: ([version] + parts).joined(separator: "\n"))
+  }
+
+  private func seconds(since start: ContinuousClock.Instant) -> Double {
+    let elapsed = start.duration(to: .now).components
+    return Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
+  }
+
+  // MARK: Record
+
+  private func isDone(_ stage: Stage, _ hash: String, _ results: [URL]) -> Bool {
+    guard !forced.contains(stage), let done = record.stages[stage.rawValue], done.status == .done, done.inputHash == hash else { return false }
+    return results.allSatisfy { FileManager.default.fileExists(atPath: $0.path) }
+  }
+
+  private func skipped(_ stage: Stage) {
+    console.note(Words("\(stage.rawValue): unchanged, skipped", ko: "\(stage.rawValue): 바뀐 것이 없어 건너뜁니다"))
+  }
+
+  private func begin(_ stage: Stage, _ hash: String) throws {
+    record.status = .running
+    record.program = ProgramRecord(name: "lorapress", version: CommandLineTool.version)
+    record.environment = Machine.environment(backend: backend)
+    record.stages[stage.rawValue] = StageRecord(status: .running, started: Machine.now(), seconds: 0, inputHash: hash)
+    try AtomicFile.write(try experiment.yaml(), to: folder.config)
+    try RecordFile.write(record, to: folder.record)
+  }
+
+  private func finish(_ stage: Stage, seconds: Double, status: RunRecord.Status, resumedAt: [Int] = []) throws {
+    record.status = status
+    record.stages[stage.rawValue]?.status = .done
+    record.stages[stage.rawValue]?.seconds = seconds
+    record.stages[stage.rawValue]?.resumedAt = resumedAt.isEmpty ? nil : resumedAt
+    record.artifacts = try artifacts()
+    try RecordFile.write(record, to: folder.record)
+  }
+
+  private func interrupt(_ stage: Stage, seconds: Double, resumedAt: [Int]) throws {
+    record.status = .interrupted
+    record.stages[stage.rawValue]?.status = .interrupted
+    record.stages[stage.rawValue]?.seconds = seconds
+    record.stages[stage.rawValue]?.resumedAt = resumedAt.isEmpty ? nil : resumedAt
+    try RecordFile.write(record, to: folder.record)
+  }
+
+  private func fail(_ stage: Stage) throws {
+    record.status = .failed
+    record.stages[stage.rawValue]?.status = .failed
+    // The first error is the one to tell; a record that can't be written (disk full) must not hide it.
+    try? RecordFile.write(record, to: folder.record)
+  }
+
+  /// Every file of the run but its record and the charts, which rendering draws anew.
+  private func artifacts() throws -> [FileRecord] {
+    guard let walker = FileManager.default.enumerator(at: folder.url, includingPropertiesForKeys: [.isRegularFileKey, .fileSizeKey]) else { return [] }
+    var records: [FileRecord] = []
+    for case let url as URL in walker {
+      let values = try url.resourceValues(forKeys: [.isRegularFileKey, .fileSizeKey])
+      guard values.isRegularFile == true, let path = folder.path(of: url), path != "run.json", !path.hasPrefix("charts/"),
+        !path.split(separator: "/").contains(where: { $0.hasPrefix(".") })
+      else { continue }
+      records.append(FileRecord(path: path, bytes: values.fileSize ?? 0, sha256: try SHA256.hex(ofFile: url)))
+    }
+    return records.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+  }
+}
+
+/// Turns a training's events into a progress line and a line for each evaluation.
+private final class TrainingReporter {
+  private let console: Console
+  private let progress: Progress
+  private var from = 0
+
+  init(_ console: Console) {
+    self.console = console
+    progress = Progress(console, Words("Training", ko: "학습"))
+  }
+
+  func report(_ event: TrainingEvent) {
+    switch event {
+    case .started(let total, let step):
+      from = step
+      if step > 0 {
+        console.note(Words("Continuing after step \(step) of \(total)", ko: "\(total) step 중 \(step) step 다음부터 이어서 학습합니다"))
+      }
+    case .step(let event, let total):
+      progress.update(
+        event.step, of: total, before: from,
+        detail: "loss \(shown(event.loss)) · \(Int((event.tokensPerSecond ?? 0).rounded())) tokens/s")
+    case .evaluating: break
+    case .evaluated(let event, let isBest):
+      progress.close()
+      let mark = isBest ? Words(" (best so far)", ko: " (지금까지 최저)") : ""
+      console.note(Words("step \(event.step): eval_loss \(shown(event.loss))\(mark.en)", ko: "step \(event.step): 검증 손실 \(shown(event.loss))\(mark.ko)"))
+    case .saved: break
+    }
+  }
+
+  func close() { progress.close() }
+
+  private func shown(_ loss: Double?) -> String { loss.map { String(format: "%.3f", $0) } ?? "—" }
+}

@@ -1,0 +1,90 @@
+import Formats
+import Runs
+
+/// The dataset card: `datasets.load_dataset("<the run's dataset folder>")` reads the splits that its front matter names.
+struct DatasetCard {
+  let dataset: PreparedDataset
+  let name: String
+
+  var text: String { "---\n\(frontMatter.yaml())---\n\n\(body)" }
+
+  /// `dataset_info` gives the columns of all splits, since only test rows have a `kind`: the loader takes those of the first split for
+  /// all where it must guess. An empty split is left out, which the loader refuses.
+  private var frontMatter: YAMLNode {
+    let files = DatasetSplit.allCases.filter { !dataset.rows($0).isEmpty }.map { split in
+      YAMLNode.mapping([("split", .text(split.rawValue)), ("path", .text("\(split.rawValue).jsonl"))])
+    }
+    var entries: [(String, YAMLNode)] = [("pretty_name", .text(name))]
+    if isKorean { entries.append(("language", Self.list([.text("ko")]))) }
+    entries += [
+      ("task_categories", Self.list([.text("text-generation")])),
+      ("size_categories", Self.list([.text(sizeCategory)])),
+      ("configs", Self.list([.mapping([("config_name", .text("default")), ("data_files", Self.list(files))])])),
+      ("dataset_info", .mapping([("config_name", .text("default")), ("features", Self.features)])),
+    ]
+    return .mapping(entries)
+  }
+
+  private static func list(_ nodes: [YAMLNode]) -> YAMLNode { YAMLNode(.sequence(nodes)) }
+
+  private static let features: YAMLNode = {
+    func feature(_ name: String, _ kind: String, _ value: YAMLNode) -> YAMLNode {
+      .mapping([("name", .text(name)), (kind, value)])
+    }
+    func column(_ name: String, _ type: String) -> YAMLNode { feature(name, "dtype", .text(type)) }
+    return list([
+      feature("messages", "list", list([column("role", "string"), column("content", "string")])),
+      feature("source", "struct", list([column("file", "string"), column("row", "int64")])),
+      column("group", "string"),
+      column("kind", "string"),
+    ])
+  }()
+
+  private var isKorean: Bool {
+    dataset.train.contains { row in
+      row.messages.contains { $0.content.unicodeScalars.contains { (0xAC00...0xD7A3).contains($0.value) } }
+    }
+  }
+
+  /// The Hub's own words for a number of rows.
+  private var sizeCategory: String {
+    switch dataset.report.counts.kept {
+    case ..<1_000: "n<1K"
+    case ..<10_000: "1K<n<10K"
+    case ..<100_000: "10K<n<100K"
+    case ..<1_000_000: "100K<n<1M"
+    default: "1M<n<10M"
+    }
+  }
+
+  private var body: String {
+    let report = dataset.report
+    let counts = report.counts
+    var lines = [
+      "# \(name)", "",
+      "Chat rows prepared by LoraPress from \(sources.joined(separator: ", ")) (\(report.schema)).", "",
+      "| split | rows |", "|---|---:|",
+      "| train | \(counts.train) |", "| validation | \(counts.validation) |", "| test | \(counts.test) |", "",
+      "Of \(counts.read) rows read, \(counts.kept) were kept and \(counts.rejected) rejected.",
+    ]
+    if !report.rejects.isEmpty {
+      lines += ["", "| rejected because | rows |", "|---|---:|"]
+      lines += report.rejects.sorted { $0.key < $1.key }.map { "| \($0.key) | \($0.value) |" }
+    }
+    if counts.testTaught + counts.testUntaught > 0 {
+      lines += [
+        "",
+        "Of the test rows \(counts.testTaught) ask in other words what training rows teach (`kind` is `taught`); "
+          + "\(counts.testUntaught) ask what no training row teaches (`untaught`).",
+      ]
+    }
+    lines += ["", "```python", "from datasets import load_dataset", "", "dataset = load_dataset(\"path/to/this/folder\")", "```", ""]
+    return lines.joined(separator: "\n")
+  }
+
+  private var sources: [String] {
+    var files: [String] = []
+    for row in DatasetSplit.allCases.flatMap(dataset.rows) where !files.contains(row.source.file) { files.append(row.source.file) }
+    return files.map { "`\($0)`" }
+  }
+}

@@ -1,0 +1,41 @@
+import Compute
+
+/// Memory for one step's matrices: handed out in order, given back all at once, kept for the next step.
+///
+/// Allocating afresh would touch a gigabyte of new pages in every training step. Matrices come with old numbers in them.
+final class Arena {
+  struct Mark {
+    fileprivate var chunk: Int
+    fileprivate var used: Int
+  }
+
+  private static let chunkSize = 1 << 22
+  private var chunks: [Storage] = []
+  private var chunk = 0
+  private var used = 0
+
+  /// A (rows, columns) matrix that is valid until the arena is reset to a mark made before it.
+  func matrix(_ rows: Int, _ columns: Int) -> Matrix {
+    // Rows of a multiple of 16 floats keep every matrix on a cache line.
+    let count = (rows * columns + 15) / 16 * 16
+    while chunk < chunks.count, chunks[chunk].count - used < count {
+      chunk += 1
+      used = 0
+    }
+    if chunk == chunks.count {
+      chunks.append(Storage(count: max(count, Self.chunkSize)))
+      used = 0
+    }
+    defer { used += count }
+    return Matrix(chunks[chunk], offset: used, rows: rows, columns: columns)
+  }
+
+  var mark: Mark { Mark(chunk: chunk, used: used) }
+
+  func reset(to mark: Mark) {
+    chunk = mark.chunk
+    used = mark.used
+  }
+
+  func reset() { reset(to: Mark(chunk: 0, used: 0)) }
+}

@@ -1,0 +1,203 @@
+import Compute
+
+/// The frozen weights of a decoder and its shape. One type serves all families; the configuration tells them apart.
+public final class Decoder: Sendable {
+  public let configuration: DecoderConfiguration
+  public let backend: any Backend
+  let embedTokens: Weight
+  let layers: [DecoderLayer]
+  let norm: Matrix
+  /// The same object as `embedTokens` where the embeddings are tied.
+  let lmHead: Weight
+  let inverseFrequencies: [Float]
+
+  init(
+    configuration: DecoderConfiguration, backend: any Backend, embedTokens: Weight, layers: [DecoderLayer], norm: Matrix, lmHead: Weight,
+    inverseFrequencies: [Float]
+  ) {
+    self.configuration = configuration
+    self.backend = backend
+    self.embedTokens = embedTokens
+    self.layers = layers
+    self.norm = norm
+    self.lmHead = lmHead
+    self.inverseFrequencies = inverseFrequencies
+  }
+
+  /// Every linear layer an adapter can stand beside, in the model's order; the head is not among them.
+  public var linearLayers: [LinearDescription] {
+    layers.flatMap(\.linears).map {
+      LinearDescription(path: $0.path, inputSize: $0.weight.columns, outputSize: $0.weight.rows)
+    }
+  }
+
+  /// The number of weights, each counted once.
+  public var parameterCount: Int {
+    var count = embedTokens.rows * embedTokens.columns + norm.columns
+    if lmHead !== embedTokens { count += lmHead.rows * lmHead.columns }
+    for layer in layers {
+      count += layer.inputLayernorm.columns + layer.postAttentionLayernorm.columns
+      for linear in layer.linears { count += linear.weight.rows * linear.weight.columns + (linear.bias?.columns ?? 0) }
+    }
+    return count
+  }
+}
+
+/// A decoder at work, with an adapter or without: forward, loss and gradients over packed batches.
+///
+/// Holds the memory of its steps; use one from one thread at a time.
+public final class DecoderSession {
+  public let decoder: Decoder
+  public let adapter: LoraAdapter?
+  private let arena = Arena()
+  /// So many supervised rows meet the head at once: the vocabulary-sized matrix is never whole in memory.
+  private static let headChunk = 96
+
+  public init(_ decoder: Decoder, adapter: LoraAdapter?) {
+    self.decoder = decoder
+    self.adapter = adapter
+  }
+
+  private var backend: any Backend { decoder.backend }
+  private var width: Int { decoder.configuration.hiddenSize }
+
+  private func runner(dropoutSeed: UInt64?) -> LayerRunner {
+    LayerRunner(
+      backend: backend, configuration: decoder.configuration, inverseFrequencies: decoder.inverseFrequencies, adapter: adapter,
+      arena: arena, dropoutSeed: dropoutSeed)
+  }
+
+  // MARK: Loss
+
+  /// The loss of each supervised token, -log p in nats, in the batch's order. Nothing is kept for a backward.
+  public func losses(_ batch: PackedBatch) -> [Float] {
+    arena.reset()
+    let x = forwardWithoutKeeping(ids: batch.ids, positions: batch.positions, segments: batch.segments, cache: nil, places: [])
+    let hidden = normalised(x, rows: batch.predicting).output
+    return head(hidden, targets: batch.targets, gradientScale: nil, dHidden: nil)
+  }
+
+  // region: forward-backward
+  /// The losses of the supervised tokens, and the adapter's gradients of `gradientScale` × their sum, added to what
+  /// `adapter.gradients` holds. `dropoutSeed` picks the dropout masks; nil switches dropout off.
+  public func lossesAndGradients(_ batch: PackedBatch, gradientScale: Float, dropoutSeed: UInt64?) -> [Float] {
+    guard let adapter, !batch.targets.isEmpty else { return losses(batch) }
+    arena.reset()
+    let runner = runner(dropoutSeed: dropoutSeed)
+    var x = arena.matrix(batch.ids.count, width)
+    backend.gather(decoder.embedTokens, rows: batch.ids, into: x)
+    var kept: [LayerActivations] = []
+    for layer in decoder.layers {
+      let out = arena.matrix(batch.ids.count, width)
+      kept.append(runner.forward(layer, x: x, positions: batch.positions, segments: batch.segments, into: out))
+      x = out
+    }
+
+    // Only the outputs that predict a supervised token meet the head.
+    let final = normalised(x, rows: batch.predicting)
+    let dHidden = arena.matrix(final.output.rows, width)
+    let losses = head(final.output, targets: batch.targets, gradientScale: gradientScale, dHidden: dHidden)
+    let dInput = arena.matrix(final.output.rows, width)
+    backend.rmsNormBackward(
+      dHidden, x: final.input, gain: decoder.norm, inverseRMS: final.inverseRMS, into: dInput, accumulate: false)
+    let d = arena.matrix(batch.ids.count, width)
+    d.fill(0)
+    for (row, place) in batch.predicting.enumerated() {
+      backend.add(dInput.rows(row..<row + 1), scaledBy: 1, to: d.rows(place..<place + 1))
+    }
+
+    for index in stride(from: decoder.layers.count - 1, through: adapter.lowestLayer, by: -1) {
+      runner.backward(
+        decoder.layers[index], kept[index], segments: batch.segments, positions: batch.positions, d: d,
+        needsInput: index > adapter.lowestLayer)
+    }
+    return losses
+  }
+  // endregion: forward-backward
+
+  /// Logits (rows.count, V) at the given packed rows.
+  public func logits(_ batch: PackedBatch, rows: [Int]) -> Matrix {
+    arena.reset()
+    let x = forwardWithoutKeeping(ids: batch.ids, positions: batch.positions, segments: batch.segments, cache: nil, places: [])
+    let hidden = normalised(x, rows: rows).output
+    let result = Matrix(rows.count, decoder.lmHead.rows)
+    backend.linear(hidden, decoder.lmHead, bias: nil, into: result)
+    return result
+  }
+
+  // MARK: Steps with a cache
+
+  /// Feeds new tokens of several sequences (index, ids), and returns the logits (sequences, V) after each one's last token.
+  func step(_ fed: [(sequence: Int, ids: [Int32])], cache: KeyValueCache) -> Matrix {
+    arena.reset()
+    var ids: [Int32] = []
+    var positions: [Int32] = []
+    var segments: [AttentionSegment] = []
+    var places: [(from: Range<Int>, to: Range<Int>)] = []
+    var last: [Int] = []
+    for (sequence, tokens) in fed {
+      let before = cache.lengths[sequence]
+      let (new, all) = cache.extend(sequence, by: tokens.count)
+      let rows = ids.count..<ids.count + tokens.count
+      ids += tokens
+      positions += (before..<before + tokens.count).map(Int32.init)
+      segments.append(AttentionSegment(queryRows: rows, keyRows: [all]))
+      places.append((rows, new))
+      last.append(rows.upperBound - 1)
+    }
+    let x = forwardWithoutKeeping(ids: ids, positions: positions, segments: segments, cache: cache, places: places)
+    let hidden = normalised(x, rows: last).output
+    let logits = arena.matrix(last.count, decoder.lmHead.rows)
+    backend.linear(hidden, decoder.lmHead, bias: nil, into: logits)
+    return logits
+  }
+
+  // MARK: Parts
+
+  private func forwardWithoutKeeping(
+    ids: [Int32], positions: [Int32], segments: [AttentionSegment], cache: KeyValueCache?,
+    places: [(from: Range<Int>, to: Range<Int>)]
+  ) -> Matrix {
+    let runner = runner(dropoutSeed: nil)
+    var x = arena.matrix(ids.count, width)
+    var out = arena.matrix(ids.count, width)
+    backend.gather(decoder.embedTokens, rows: ids, into: x)
+    for (index, layer) in decoder.layers.enumerated() {
+      let mark = arena.mark
+      let cacheLayer = cache.map { CacheLayer(keys: $0.keys[index], values: $0.values[index], places: places) }
+      _ = runner.forward(layer, x: x, positions: positions, segments: segments, cache: cacheLayer, into: out)
+      arena.reset(to: mark)
+      swap(&x, &out)
+    }
+    return x
+  }
+
+  /// The final norm of some rows of x.
+  private func normalised(_ x: Matrix, rows: [Int]) -> (input: Matrix, output: Matrix, inverseRMS: Matrix) {
+    let input = arena.matrix(rows.count, width)
+    for (target, source) in rows.enumerated() { input.rows(target..<target + 1).copy(from: x.rows(source..<source + 1)) }
+    let output = arena.matrix(rows.count, width)
+    let inverseRMS = arena.matrix(rows.count, 1)
+    backend.rmsNorm(
+      input, gain: decoder.norm, epsilon: decoder.configuration.rmsNormEpsilon, into: output, inverseRMS: inverseRMS)
+    return (input, output, inverseRMS)
+  }
+
+  /// The losses of `hidden` (N,D) against targets through the head, chunk by chunk; with `dHidden` also the gradient.
+  private func head(_ hidden: Matrix, targets: [Int32], gradientScale: Float?, dHidden: Matrix?) -> [Float] {
+    var losses: [Float] = []
+    losses.reserveCapacity(targets.count)
+    for start in stride(from: 0, to: targets.count, by: Self.headChunk) {
+      let rows = start..<min(start + Self.headChunk, targets.count)
+      let mark = arena.mark
+      let logits = arena.matrix(rows.count, decoder.lmHead.rows)
+      backend.linear(hidden.rows(rows), decoder.lmHead, bias: nil, into: logits)
+      losses += backend.crossEntropy(logits: logits, targets: Array(targets[rows]), gradientScale: gradientScale)
+      if let dHidden {
+        backend.linearInputGradient(logits, decoder.lmHead, into: dHidden.rows(rows), accumulate: false)
+      }
+      arena.reset(to: mark)
+    }
+    return losses
+  }
+}

@@ -1,0 +1,195 @@
+import Compute
+
+/// A frozen linear layer, y = x·Wᵀ + bias, that an adapter may stand beside.
+struct Linear: Sendable {
+  /// "model.layers.0.self_attn.q_proj"
+  let path: String
+  /// (out, in)
+  let weight: Weight
+  /// (1, out)
+  let bias: Matrix?
+}
+
+/// One block: attention and a gated MLP, each behind an RMSNorm and around a residual. Properties carry the checkpoint's names.
+struct DecoderLayer: Sendable {
+  let inputLayernorm: Matrix
+  let qProj: Linear
+  let kProj: Linear
+  let vProj: Linear
+  let oProj: Linear
+  let postAttentionLayernorm: Matrix
+  let gateProj: Linear
+  let upProj: Linear
+  let downProj: Linear
+
+  var linears: [Linear] { [qProj, kProj, vProj, oProj, gateProj, upProj, downProj] }
+}
+
+/// What one layer's forward keeps for its backward. T packed tokens, D width, F feed-forward width.
+struct LayerActivations {
+  /// (T, D): the layer's input, the norms' outputs, the sum after attention.
+  var x: Matrix
+  var norm1: Matrix
+  var residual: Matrix
+  var norm2: Matrix
+  /// (T, 1)
+  var inverseRMS1: Matrix
+  var inverseRMS2: Matrix
+  /// (T, heads·headSize), and (T, kvHeads·headSize) for k and v; q and k are rotated.
+  var q: Matrix
+  var k: Matrix
+  var v: Matrix
+  var attention: Matrix
+  /// (T, heads)
+  var logSumExp: Matrix
+  /// (T, F)
+  var gate: Matrix
+  var up: Matrix
+  var product: Matrix
+}
+
+/// Runs layers forward and backward with one adapter (or none), on one arena.
+struct LayerRunner {
+  let backend: any Backend
+  let configuration: DecoderConfiguration
+  let inverseFrequencies: [Float]
+  let adapter: LoraAdapter?
+  let arena: Arena
+  /// Nil switches dropout off.
+  let dropoutSeed: UInt64?
+
+  private var heads: Int { configuration.numAttentionHeads }
+  private var kvHeads: Int { configuration.numKeyValueHeads }
+  private var headSize: Int { configuration.headSize }
+
+  // MARK: Linear with its adapter
+
+  /// y (T,out) ← x (T,in)·Wᵀ + bias + scaling · (dropout(x)·Aᵀ)·Bᵀ
+  func linear(_ layer: Linear, _ x: Matrix, into y: Matrix) {
+    backend.linear(x, layer.weight, bias: layer.bias, into: y)
+    guard let adapter, let lora = adapter.layer(layer.path) else { return }
+    let mark = arena.mark
+    let input = dropped(x, layer)
+    let low = arena.matrix(x.rows, lora.a.rows)
+    backend.multiply(input, transposeA: false, lora.a, transposeB: true, alpha: 1, beta: 0, into: low)
+    backend.multiply(low, transposeA: false, lora.b, transposeB: true, alpha: Float(adapter.configuration.scaling), beta: 1, into: y)
+    arena.reset(to: mark)
+  }
+
+  /// Adds the adapter's gradients for dy (T,out), and the input's gradient to dx (T,in) unless it is nil.
+  func linearBackward(_ layer: Linear, dy: Matrix, x: Matrix, dx: Matrix?, accumulate: Bool) {
+    if let dx { backend.linearInputGradient(dy, layer.weight, into: dx, accumulate: accumulate) }
+    guard let adapter, let lora = adapter.layer(layer.path) else { return }
+    let scaling = Float(adapter.configuration.scaling)
+    let mark = arena.mark
+    // A·x is cheap to make again: r columns against the layer's thousands.
+    let input = dropped(x, layer)
+    let low = arena.matrix(x.rows, lora.a.rows)
+    backend.multiply(input, transposeA: false, lora.a, transposeB: true, alpha: 1, beta: 0, into: low)
+    backend.multiply(dy, transposeA: true, low, transposeB: false, alpha: scaling, beta: 1, into: lora.gradientB)
+    let dLow = arena.matrix(x.rows, lora.a.rows)
+    backend.multiply(dy, transposeA: false, lora.b, transposeB: false, alpha: scaling, beta: 0, into: dLow)
+    backend.multiply(dLow, transposeA: true, input, transposeB: false, alpha: 1, beta: 1, into: lora.gradientA)
+    if let dx {
+      if let seed = seed(layer) {
+        let dInput = arena.matrix(x.rows, x.columns)
+        backend.multiply(dLow, transposeA: false, lora.a, transposeB: false, alpha: 1, beta: 0, into: dInput)
+        backend.dropout(dInput, probability: Float(adapter.configuration.dropout), seed: seed, into: dInput)
+        backend.add(dInput, scaledBy: 1, to: dx)
+      } else {
+        backend.multiply(dLow, transposeA: false, lora.a, transposeB: false, alpha: 1, beta: 1, into: dx)
+      }
+    }
+    arena.reset(to: mark)
+  }
+
+  private func seed(_ layer: Linear) -> UInt64? {
+    guard let dropoutSeed, let adapter, adapter.configuration.dropout > 0 else { return nil }
+    return layer.path.utf8.reduce(dropoutSeed) { RandomNumbers.mix($0 ^ UInt64($1)) }
+  }
+
+  private func dropped(_ x: Matrix, _ layer: Linear) -> Matrix {
+    guard let seed = seed(layer), let adapter else { return x }
+    let result = arena.matrix(x.rows, x.columns)
+    backend.dropout(x, probability: Float(adapter.configuration.dropout), seed: seed, into: result)
+    return result
+  }
+
+  // MARK: The block
+
+  /// out (T,D) ← the layer applied to x (T,D). With a cache, keys and values go into its rows `cacheRows`, and `segments` speak of these.
+  func forward(
+    _ layer: DecoderLayer, x: Matrix, positions: [Int32], segments: [AttentionSegment], cache: CacheLayer? = nil, into out: Matrix
+  ) -> LayerActivations {
+    let t = x.rows
+    let activations = LayerActivations(
+      x: x, norm1: arena.matrix(t, x.columns), residual: arena.matrix(t, x.columns), norm2: arena.matrix(t, x.columns),
+      inverseRMS1: arena.matrix(t, 1), inverseRMS2: arena.matrix(t, 1),
+      q: arena.matrix(t, heads * headSize), k: arena.matrix(t, kvHeads * headSize), v: arena.matrix(t, kvHeads * headSize),
+      attention: arena.matrix(t, heads * headSize), logSumExp: arena.matrix(t, heads),
+      gate: arena.matrix(t, configuration.intermediateSize), up: arena.matrix(t, configuration.intermediateSize),
+      product: arena.matrix(t, configuration.intermediateSize))
+    let s = activations
+    let epsilon = configuration.rmsNormEpsilon
+
+    backend.rmsNorm(x, gain: layer.inputLayernorm, epsilon: epsilon, into: s.norm1, inverseRMS: s.inverseRMS1)
+    linear(layer.qProj, s.norm1, into: s.q)
+    linear(layer.kProj, s.norm1, into: s.k)
+    linear(layer.vProj, s.norm1, into: s.v)
+    backend.rope(s.q, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: false)
+    backend.rope(s.k, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: false)
+    cache?.store(k: s.k, v: s.v)
+    backend.attention(
+      q: s.q, k: cache?.keys ?? s.k, v: cache?.values ?? s.v, segments: segments, heads: heads, kvHeads: kvHeads,
+      into: s.attention, logSumExp: cache == nil ? s.logSumExp : nil)
+    linear(layer.oProj, s.attention, into: s.residual)
+    backend.add(x, scaledBy: 1, to: s.residual)
+
+    backend.rmsNorm(
+      s.residual, gain: layer.postAttentionLayernorm, epsilon: epsilon, into: s.norm2, inverseRMS: s.inverseRMS2)
+    linear(layer.gateProj, s.norm2, into: s.gate)
+    linear(layer.upProj, s.norm2, into: s.up)
+    backend.swiGLU(gate: s.gate, up: s.up, into: s.product)
+    linear(layer.downProj, s.product, into: out)
+    backend.add(s.residual, scaledBy: 1, to: out)
+    return activations
+  }
+
+  /// Turns d (T,D), the gradient of the layer's output, into the gradient of its input, in place, and adds the adapter's gradients.
+  /// `needsInput` false skips what only layers below would need. gate and up of `s` are overwritten.
+  func backward(
+    _ layer: DecoderLayer, _ s: LayerActivations, segments: [AttentionSegment], positions: [Int32], d: Matrix, needsInput: Bool
+  ) {
+    let mark = arena.mark
+    let t = d.rows
+    let dNorm = arena.matrix(t, d.columns)
+
+    // d is the gradient of both the residual and the MLP's output.
+    let dProduct = arena.matrix(t, configuration.intermediateSize)
+    linearBackward(layer.downProj, dy: d, x: s.product, dx: dProduct, accumulate: false)
+    backend.swiGLUBackward(dOut: dProduct, gate: s.gate, up: s.up, dGate: s.gate, dUp: s.up)
+    linearBackward(layer.upProj, dy: s.up, x: s.norm2, dx: dNorm, accumulate: false)
+    linearBackward(layer.gateProj, dy: s.gate, x: s.norm2, dx: dNorm, accumulate: true)
+    backend.rmsNormBackward(
+      dNorm, x: s.residual, gain: layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2, into: d, accumulate: true)
+
+    let dAttention = arena.matrix(t, heads * headSize)
+    linearBackward(layer.oProj, dy: d, x: s.attention, dx: dAttention, accumulate: false)
+    let dq = arena.matrix(t, heads * headSize)
+    let dk = arena.matrix(t, kvHeads * headSize)
+    let dv = arena.matrix(t, kvHeads * headSize)
+    backend.attentionBackward(
+      dOut: dAttention, q: s.q, k: s.k, v: s.v, out: s.attention, logSumExp: s.logSumExp, segments: segments, heads: heads,
+      kvHeads: kvHeads, dq: dq, dk: dk, dv: dv)
+    backend.rope(dq, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: true)
+    backend.rope(dk, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: true)
+    linearBackward(layer.vProj, dy: dv, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: false)
+    linearBackward(layer.kProj, dy: dk, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: true)
+    linearBackward(layer.qProj, dy: dq, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: true)
+    if needsInput {
+      backend.rmsNormBackward(
+        dNorm, x: s.x, gain: layer.inputLayernorm, inverseRMS: s.inverseRMS1, into: d, accumulate: true)
+    }
+    arena.reset(to: mark)
+  }
+}

@@ -1,0 +1,181 @@
+import Checkpoints
+import Compute
+import Foundation
+import Formats
+
+/// A model's weights on disk: a GGUF file or a Hugging Face folder.
+public enum ModelFile: Sendable {
+  case gguf(GGUFFile)
+  case folder(SafetensorsFolder, configuration: DecoderConfiguration)
+
+  /// Opens a file or folder and checks its tables; no weight is read yet.
+  public init(path: String) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw ModelError("\(path): no such file or folder; give a GGUF file, a Hugging Face folder, or a name that `lorapress model list` shows")
+    }
+    if isFolder.boolValue {
+      let file = path + "/config.json"
+      guard let data = FileManager.default.contents(atPath: file) else {
+        throw ModelError("\(file): can't be read; a Hugging Face folder needs config.json beside its model.safetensors")
+      }
+      let configuration = try DecoderConfiguration(json: JSONValue(parsing: data, file: file), file: file)
+      self = .folder(try SafetensorsFolder(path), configuration: configuration)
+    } else {
+      self = .gguf(try GGUFFile(path))
+    }
+  }
+
+  public var source: any TensorSource {
+    switch self {
+    case .gguf(let file): file
+    case .folder(let folder, _): folder
+    }
+  }
+
+  public func configuration() throws -> DecoderConfiguration {
+    switch self {
+    case .gguf(let file): try DecoderConfiguration(gguf: file)
+    case .folder(_, let configuration): configuration
+    }
+  }
+
+  /// The tensor types of the file, the most frequent first: "Q5_0 + F32 + Q8_0".
+  public var weightTypes: String {
+    var counts: [TensorType: Int] = [:]
+    for tensor in source.tensors { counts[tensor.type, default: 0] += tensor.count }
+    return counts.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }.map { $0.key.rawValue.uppercased() }
+      .joined(separator: " + ")
+  }
+}
+
+extension Decoder {
+  // region: load-model
+  /// Reads a model's weights, dequantised to float32. `progress` hears (tensors read, tensors in all).
+  public static func load(
+    _ file: ModelFile, backend: any Backend, threads: Int, progress: (Int, Int) -> Void = { _, _ in }
+  ) throws -> Decoder {
+    let configuration = try file.configuration()
+    let reader = WeightReader(file: file, configuration: configuration, threads: threads)
+    let total = configuration.numHiddenLayers * 9 + 3
+
+    let embedTokens = Weight(
+      try reader.matrix("model.embed_tokens.weight", configuration.vocabularySize, configuration.hiddenSize))
+    progress(1, total)
+    var layers: [DecoderLayer] = []
+    for index in 0..<configuration.numHiddenLayers {
+      layers.append(try reader.layer(index))
+      progress(1 + 9 * (index + 1), total)
+    }
+    let norm = try reader.matrix("model.norm.weight", 1, configuration.hiddenSize)
+    let lmHead =
+      configuration.tieWordEmbeddings
+      ? embedTokens : Weight(try reader.matrix("lm_head.weight", configuration.vocabularySize, configuration.hiddenSize))
+    progress(total, total)
+    return Decoder(
+      configuration: configuration, backend: backend, embedTokens: embedTokens, layers: layers, norm: norm, lmHead: lmHead,
+      inverseFrequencies: try reader.inverseFrequencies())
+  }
+  // endregion: load-model
+}
+
+/// Reads tensors by their Hugging Face names from either kind of file, and checks their shapes.
+private struct WeightReader {
+  let file: ModelFile
+  let configuration: DecoderConfiguration
+  let threads: Int
+
+  func layer(_ index: Int) throws -> DecoderLayer {
+    let path = "model.layers.\(index)"
+    let c = configuration
+    let queries = c.numAttentionHeads * c.headSize
+    let keys = c.numKeyValueHeads * c.headSize
+    return DecoderLayer(
+      inputLayernorm: try matrix("\(path).input_layernorm.weight", 1, c.hiddenSize),
+      qProj: try linear("\(path).self_attn.q_proj", queries, c.hiddenSize),
+      kProj: try linear("\(path).self_attn.k_proj", keys, c.hiddenSize),
+      vProj: try linear("\(path).self_attn.v_proj", keys, c.hiddenSize),
+      oProj: try linear("\(path).self_attn.o_proj", c.hiddenSize, queries),
+      postAttentionLayernorm: try matrix("\(path).post_attention_layernorm.weight", 1, c.hiddenSize),
+      gateProj: try linear("\(path).mlp.gate_proj", c.intermediateSize, c.hiddenSize),
+      upProj: try linear("\(path).mlp.up_proj", c.intermediateSize, c.hiddenSize),
+      downProj: try linear("\(path).mlp.down_proj", c.hiddenSize, c.intermediateSize))
+  }
+
+  private func linear(_ path: String, _ rows: Int, _ columns: Int) throws -> Linear {
+    let hasBias = file.source.info(stored("\(path).bias")) != nil
+    return Linear(
+      path: path, weight: Weight(try matrix("\(path).weight", rows, columns)),
+      bias: hasBias ? try matrix("\(path).bias", 1, rows) : nil)
+  }
+
+  func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> Matrix {
+    let info = try file.source.require(stored(name))
+    guard info.rows == rows, info.columns == columns else {
+      throw ModelError("\(file.source.file): '\(info.name)' has the shape \(info.shape), the configuration needs [\(rows), \(columns)]; the file is damaged or of another model")
+    }
+    let result = Matrix(rows, columns)
+    try result.withElements { try file.source.readAll(info.name, into: $0, threads: threads) }
+    return try unpermuted(result, name)
+  }
+
+  /// Llama's GGUF files hold each head's rows of q and k in pairs (0, half, 1, half + 1 …); our RoPE wants the halves one after the other.
+  private func unpermuted(_ matrix: Matrix, _ name: String) throws -> Matrix {
+    guard case .gguf = file, configuration.family == .llama,
+      name.contains(".q_proj.") || name.contains(".k_proj.")
+    else { return matrix }
+    let size = configuration.headSize
+    let isBias = name.hasSuffix(".bias")
+    let count = isBias ? matrix.columns : matrix.rows
+    let result = Matrix(matrix.rows, matrix.columns)
+    for target in 0..<count {
+      let (head, inner) = (target / size, target % size)
+      let source = head * size + (inner % (size / 2)) * 2 + inner / (size / 2)
+      if isBias {
+        result[0, target] = matrix[0, source]
+      } else {
+        result.rows(target..<target + 1).copy(from: matrix.rows(source..<source + 1))
+      }
+    }
+    return result
+  }
+
+  func inverseFrequencies() throws -> [Float] {
+    let plain = configuration.inverseFrequencies
+    guard case .gguf(let gguf) = file, gguf.info("rope_freqs.weight") != nil else { return plain }
+    // Llama 3's scaling stands in a GGUF as one divisor a frequency.
+    let factors = try gguf.floats("rope_freqs.weight")
+    guard factors.count == plain.count else {
+      throw ModelError("\(gguf.file): 'rope_freqs.weight' has \(factors.count) factors, \(plain.count) are needed; the file is damaged")
+    }
+    return zip(plain, factors).map { $0 / $1 }
+  }
+
+  /// A Hugging Face name as this file spells it.
+  private func stored(_ name: String) -> String {
+    guard case .gguf = file else { return name }
+    return GGUFNames.gguf(name)
+  }
+}
+
+/// Hugging Face tensor names and GGUF's.
+enum GGUFNames {
+  private static let top = [
+    "model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
+    "lm_head.weight": "output.weight",
+  ]
+  private static let inner = [
+    "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "post_attention_layernorm": "ffn_norm",
+    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+  ]
+
+  /// "model.layers.3.mlp.up_proj.weight" → "blk.3.ffn_up.weight"; an unknown name stays as it is.
+  static func gguf(_ name: String) -> String {
+    if let known = top[name] { return known }
+    let parts = name.split(separator: ".").map(String.init)
+    guard parts.count >= 5, parts[0] == "model", parts[1] == "layers", let last = parts.last else { return name }
+    guard let module = inner[parts[3..<parts.count - 1].joined(separator: ".")] else { return name }
+    return "blk.\(parts[2]).\(module).\(last)"
+  }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import Runs
+
+/// A TensorBoard event file of scalars: TFRecord frames (length, masked CRC-32C, payload, masked CRC-32C) around
+/// protobuf `Event` messages, as tensorboard's own reader expects them.
+final class TensorBoardLog {
+  private let handle: FileHandle
+  private let url: URL
+
+  /// Starts the file anew with the events so far; later ones are appended.
+  init(_ url: URL, events: [MetricsEvent], startTime: Double) throws {
+    self.url = url
+    var data = Self.frame(Self.versionEvent(time: startTime))
+    for event in events { data.append(Self.frames(of: event)) }
+    try AtomicFile.write(data, to: url)
+    do {
+      handle = try FileHandle(forWritingTo: url)
+      try handle.seekToEnd()
+    } catch { throw RunsError.unreadable(url.path, error) }
+  }
+
+  deinit { try? handle.close() }
+
+  func append(_ event: MetricsEvent) throws {
+    do { try handle.write(contentsOf: Self.frames(of: event)) } catch {
+      throw RunsError("\(url.path): can't be written (\(RunsError.reason(error))); free some space or choose another place with --output DIR")
+    }
+  }
+
+  private static func frames(of event: MetricsEvent) -> Data {
+    let prefix = event.split.rawValue
+    let scalars: [(String, Double?)] = [
+      ("\(prefix)/loss", event.loss), ("\(prefix)/learning_rate", event.learningRate), ("\(prefix)/grad_norm", event.gradNorm),
+      ("\(prefix)/tokens_per_second", event.tokensPerSecond),
+    ]
+    return scalars.reduce(into: Data()) { data, scalar in
+      guard let value = scalar.1 else { return }
+      data.append(frame(scalarEvent(tag: scalar.0, value: Float(value), step: event.step, time: event.time)))
+    }
+  }
+
+  // MARK: Protobuf, by field number of tensorflow's event.proto and summary.proto
+
+  private static func versionEvent(time: Double) -> Data {
+    fixed64(field: 1, time.bitPattern) + bytes(field: 3, Data("brain.Event:2".utf8))
+  }
+
+  private static func scalarEvent(tag: String, value: Float, step: Int, time: Double) -> Data {
+    let summaryValue = bytes(field: 1, Data(tag.utf8)) + fixed32(field: 2, value.bitPattern)
+    let summary = bytes(field: 1, summaryValue)
+    return fixed64(field: 1, time.bitPattern) + varint(UInt64(2 << 3)) + varint(UInt64(step)) + bytes(field: 5, summary)
+  }
+
+  private static func varint(_ value: UInt64) -> Data {
+    var value = value
+    var data = Data()
+    while value >= 0x80 {
+      data.append(UInt8(value & 0x7F) | 0x80)
+      value >>= 7
+    }
+    data.append(UInt8(value))
+    return data
+  }
+
+  private static func fixed64(field: UInt64, _ bits: UInt64) -> Data { varint(field << 3 | 1) + littleEndian(bits) }
+  private static func fixed32(field: UInt64, _ bits: UInt32) -> Data { varint(field << 3 | 5) + littleEndian(bits) }
+  private static func bytes(field: UInt64, _ payload: Data) -> Data {
+    varint(field << 3 | 2) + varint(UInt64(payload.count)) + payload
+  }
+
+  private static func littleEndian<Number: FixedWidthInteger>(_ number: Number) -> Data {
+    withUnsafeBytes(of: number.littleEndian) { Data($0) }
+  }
+
+  // MARK: TFRecord
+
+  private static func frame(_ payload: Data) -> Data {
+    let length = littleEndian(UInt64(payload.count))
+    return length + littleEndian(maskedCRC(length)) + payload + littleEndian(maskedCRC(payload))
+  }
+
+  private static func maskedCRC(_ data: Data) -> UInt32 {
+    let crc = crc32c(data)
+    return (crc >> 15 | crc << 17) &+ 0xA282_EAD8
+  }
+
+  /// CRC-32C (Castagnoli), bit by bit: the payloads are a few dozen bytes.
+  static func crc32c(_ data: Data) -> UInt32 {
+    var crc = ~UInt32(0)
+    for byte in data {
+      crc ^= UInt32(byte)
+      for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0x82F6_3B78 : crc >> 1 }
+    }
+    return ~crc
+  }
+}

@@ -1,0 +1,118 @@
+import Foundation
+
+/// An HTTP/1.1 server on 127.0.0.1 that answers as a closure says, one request a connection.
+final class LocalServer: @unchecked Sendable {
+  struct Request: Sendable {
+    let path: String
+    /// Names in lower case.
+    let headers: [String: String]
+
+    /// The first byte of a Range header; 0 without.
+    var start: Int {
+      guard let range = headers["range"], range.hasPrefix("bytes="), range.hasSuffix("-") else { return 0 }
+      return Int(range.dropFirst(6).dropLast()) ?? 0
+    }
+  }
+
+  struct Answer: Sendable {
+    var status: Int
+    var headers: [String: String] = [:]
+    var body = Data()
+    /// Close the connection after so many bytes of the body.
+    var cutAfter: Int?
+    var leaveOutLength = false
+
+    /// A file, with Range honoured.
+    static func file(_ data: Data, _ request: Request, cutAfter: Int? = nil) -> Answer {
+      let start = request.start
+      if start == 0 { return Answer(status: 200, body: data, cutAfter: cutAfter) }
+      if start >= data.count { return Answer(status: 416, headers: ["Content-Range": "bytes */\(data.count)"]) }
+      return Answer(
+        status: 206, headers: ["Content-Range": "bytes \(start)-\(data.count - 1)/\(data.count)"],
+        body: Data(data.dropFirst(start)), cutAfter: cutAfter)
+    }
+  }
+
+  struct Failure: Error {}
+
+  let port: Int
+  var url: String { "http://127.0.0.1:\(port)" }
+  /// All requests so far.
+  var requests: [Request] { lock.withLock { seen } }
+
+  private let listener: Int32
+  private let lock = NSLock()
+  private var seen: [Request] = []
+  private let answer: @Sendable (Request, Int) -> Answer
+
+  /// `answer` gets the request and its number, from 0.
+  init(_ answer: @escaping @Sendable (Request, Int) -> Answer) throws {
+    self.answer = answer
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+        bind(listener, generic, length) == 0 && listen(listener, 8) == 0 && getsockname(listener, generic, &length) == 0
+      }
+    }
+    guard listener >= 0, bound else { throw Failure() }
+    self.listener = listener
+    port = Int(UInt16(bigEndian: address.sin_port))
+    signal(SIGPIPE, SIG_IGN)
+    Thread.detachNewThread { [self] in serve() }
+  }
+
+  /// Ends the server; call it when the test is done.
+  func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
+
+  private func serve() {
+    while true {
+      let connection = accept(listener, nil, nil)
+      if connection < 0 { break }
+      handle(connection)
+      close(connection)
+    }
+    close(listener)
+  }
+
+  private func handle(_ connection: Int32) {
+    var text = ""
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while !text.contains("\r\n\r\n") {
+      let count = read(connection, &buffer, buffer.count)
+      if count <= 0 { return }
+      text += String(decoding: buffer[..<count], as: UTF8.self)
+    }
+    let lines = text.components(separatedBy: "\r\n")
+    var headers: [String: String] = [:]
+    for line in lines.dropFirst() {
+      guard let colon = line.firstIndex(of: ":") else { continue }
+      headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+    }
+    let path = lines.first?.split(separator: " ").dropFirst().first.map(String.init) ?? ""
+    let request = Request(path: path, headers: headers)
+    let number = lock.withLock { () -> Int in
+      seen.append(request)
+      return seen.count - 1
+    }
+    send(answer(request, number), to: connection)
+  }
+
+  private func send(_ answer: Answer, to connection: Int32) {
+    var head = "HTTP/1.1 \(answer.status) X\r\nConnection: close\r\n"
+    if !answer.leaveOutLength { head += "Content-Length: \(answer.body.count)\r\n" }
+    for (name, value) in answer.headers.sorted(by: { $0.key < $1.key }) { head += "\(name): \(value)\r\n" }
+    let bytes = Data((head + "\r\n").utf8) + answer.body.prefix(answer.cutAfter ?? answer.body.count)
+    bytes.withUnsafeBytes { raw in
+      var rest = raw
+      while let base = rest.baseAddress, rest.count > 0 {
+        let count = write(connection, base, rest.count)
+        if count <= 0 { return }
+        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+      }
+    }
+  }
+}

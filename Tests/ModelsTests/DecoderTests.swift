@@ -1,0 +1,163 @@
+import Checkpoints
+import Compute
+import Foundation
+import ModelFixtures
+import Testing
+
+@testable import Models
+
+@Suite struct DecoderTests {
+  static let backends: [any Backend] = [ReferenceBackend(), CPUBackend()]
+
+  @Test(arguments: PeerFixture.names, [0, 1])
+  func logitsEqualPyTorchs(name: String, backend: Int) throws {
+    let fixture = try PeerFixture(name, backend: Self.backends[backend])
+    let adapter = try fixture.adapter()
+    for (index, row) in fixture.rows.enumerated() {
+      let batch = PackedBatch([row])
+      for (kind, session) in [
+        ("base", DecoderSession(fixture.decoder, adapter: nil)), ("tuned", DecoderSession(fixture.decoder, adapter: adapter)),
+      ] {
+        let logits = session.logits(batch, rows: Array(0..<row.count))
+        let expected = try fixture.tensors.floats("\(kind)_logits.\(index)")
+        #expect(difference(logits.elements, expected).largest < 2e-4, "\(name) \(kind) row \(index)")
+      }
+    }
+  }
+
+  /// Packed with a shared prefix, packed without, and one by one: all equal the peer's padded batch.
+  @Test(arguments: PeerFixture.names, [0, 1])
+  func lossAndGradientsEqualPEFTs(name: String, backend: Int) throws {
+    let fixture = try PeerFixture(name, backend: Self.backends[backend])
+    let count = Float(fixture.expected["supervised_tokens"]?.integer ?? 0)
+    let rows = fixture.rows
+    let packings: [[PackedBatch]] = [
+      [PackedBatch(rows, sharesPrefix: true)], [PackedBatch(rows, sharesPrefix: false)], rows.map { PackedBatch([$0]) },
+      // The first two rows begin alike: their own pack has a prefix to share.
+      [PackedBatch(Array(rows[..<2])), PackedBatch(Array(rows[2...]))],
+    ]
+    #expect(packings[3][0].segments.count == 3)
+    for batches in packings {
+      let adapter = try fixture.adapter()
+      let session = DecoderSession(fixture.decoder, adapter: adapter)
+      var losses: [Float] = []
+      for batch in batches { losses += session.lossesAndGradients(batch, gradientScale: 1 / count, dropoutSeed: nil) }
+      #expect(losses.count == Int(count))
+      let loss = losses.reduce(0) { $0 + Double($1) } / Double(losses.count)
+      #expect(abs(loss - fixture.number("loss")) < 1e-5)
+      for layer in adapter.layers {
+        for (side, gradient) in [("A", layer.gradientA), ("B", layer.gradientB)] {
+          let expected = try fixture.tensors.floats("gradient.base_model.model.\(layer.path).lora_\(side).weight")
+          #expect(difference(gradient.elements, expected).relative < 1e-4, "\(name) \(layer.path) \(side)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: PeerFixture.names)
+  func lossWithoutAdapterEqualsThePeers(name: String) throws {
+    let fixture = try PeerFixture(name, backend: CPUBackend())
+    let losses = DecoderSession(fixture.decoder, adapter: nil).losses(PackedBatch(fixture.rows))
+    #expect(abs(losses.reduce(0) { $0 + Double($1) } / Double(losses.count) - fixture.number("base_loss")) < 1e-5)
+  }
+
+  @Test(arguments: PeerFixture.names)
+  func greedyAnswersEqualThePeers(name: String) throws {
+    let fixture = try PeerFixture(name, backend: CPUBackend())
+    let cases = fixture.expected["greedy"]?.array ?? []
+    #expect(cases.count == 2)
+    func ids(_ index: Int, _ key: String) -> [Int32] { (cases[index][key]?.array ?? []).compactMap(\.integer).map(Int32.init) }
+    let prompts = cases.indices.map { ids($0, "prompt") }
+    let adapter = try fixture.adapter()
+    for (key, adapter) in [("base", nil), ("tuned", adapter)] as [(String, LoraAdapter?)] {
+      let session = DecoderSession(fixture.decoder, adapter: adapter)
+      // Together and one at a time: the batch must not change an answer.
+      let together = try Generator(session, endTokens: []).generate(prompts, maxNewTokens: 12)
+      for index in cases.indices {
+        #expect(together[index].ids == ids(index, key))
+        #expect(together[index].stopReason == .length)
+        #expect(try Generator(session, endTokens: []).generate([prompts[index]], maxNewTokens: 12)[0] == together[index])
+      }
+    }
+  }
+
+  @Test func endTokensStopAnAnswer() throws {
+    let fixture = try PeerFixture("llama", backend: CPUBackend())
+    let prompt = (fixture.expected["greedy"]?[0]?["prompt"]?.array ?? []).compactMap(\.integer).map(Int32.init)
+    let session = DecoderSession(fixture.decoder, adapter: nil)
+    let free = try Generator(session, endTokens: []).generate([prompt], maxNewTokens: 12)[0]
+    let end = free.ids[4]
+    let stopped = try Generator(session, endTokens: [end]).generate([prompt], maxNewTokens: 12)[0]
+    #expect(stopped.stopReason == .stop)
+    #expect(stopped.ids == Array(free.ids.prefix { $0 != end }))
+    #expect(throws: ModelError.self) { try Generator(session, endTokens: []).generate([prompt], maxNewTokens: 5000) }
+  }
+
+  @Test func aRowDoesNotFeelItsNeighbours() throws {
+    let fixture = try PeerFixture("qwen2-gqa", backend: CPUBackend())
+    let session = DecoderSession(fixture.decoder, adapter: try fixture.adapter())
+    let rows = fixture.rows
+    let together = session.losses(PackedBatch(rows, sharesPrefix: false))
+    var start = 0
+    for row in rows {
+      let alone = session.losses(PackedBatch([row]))
+      #expect(difference(Array(together[start..<start + alone.count]), alone).largest < 1e-5)
+      start += alone.count
+    }
+  }
+
+  @Test func dropoutIsSeededAndHasTheRightGradient() throws {
+    let fixture = try PeerFixture("llama", backend: ReferenceBackend())
+    var configuration = try fixture.adapter().configuration
+    configuration.dropout = 0.4
+    let adapter = try LoraAdapter(configuration, on: fixture.decoder, seed: 3)
+    var random = RandomNumbers(seed: 9)
+    for layer in adapter.layers { layer.b.withElements { for index in $0.indices { $0[index] = random.nextUnit() - 0.5 } } }
+    let session = DecoderSession(fixture.decoder, adapter: adapter)
+    let batch = PackedBatch(fixture.rows)
+    func loss(_ seed: UInt64?) -> Double {
+      adapter.gradients.fill(0)
+      return session.lossesAndGradients(batch, gradientScale: 1, dropoutSeed: seed).reduce(0) { $0 + Double($1) }
+    }
+    #expect(loss(1) == loss(1))
+    #expect(loss(1) != loss(2))
+    #expect(loss(1) != loss(nil))
+    // Central differences along a few parameters, under one fixed mask.
+    _ = loss(1)
+    let gradients = adapter.gradients.elements
+    let step: Float = 2e-3
+    for index in stride(from: 3, to: adapter.parameterCount, by: adapter.parameterCount / 12) {
+      let old = adapter.parameters[0, index]
+      adapter.parameters[0, index] = old + step
+      let above = loss(1)
+      adapter.parameters[0, index] = old - step
+      let below = loss(1)
+      adapter.parameters[0, index] = old
+      let slope = (above - below) / Double(2 * step)
+      #expect(abs(slope - Double(gradients[index])) < 0.02 * max(1, abs(slope)), "parameter \(index)")
+    }
+  }
+
+  @Test func sameSeedSameAdapter() throws {
+    let fixture = try PeerFixture("llama", backend: CPUBackend())
+    let configuration = LoRAConfiguration(r: 4, alpha: 8, dropout: 0, targetModules: .allLinear)
+    func parameters(_ seed: UInt64) throws -> [Float] {
+      try LoraAdapter(configuration, on: fixture.decoder, seed: seed).parameters.elements
+    }
+    #expect(try parameters(1) == parameters(1))
+    #expect(try parameters(1) != parameters(2))
+    #expect(throws: ModelError.self) {
+      var wrong = configuration
+      wrong.targetModules = .names(["query_proj"])
+      _ = try LoraAdapter(wrong, on: fixture.decoder, seed: 1)
+    }
+  }
+
+  @Test func anAdapterOfAnotherModelIsRefused() throws {
+    let llama = try PeerFixture("llama", backend: CPUBackend())
+    let tied = try PeerFixture("qwen2-tied", backend: CPUBackend())
+    #expect { try LoraAdapter(folder: llama.folder.appendingPathComponent("adapter"), on: tied.decoder) } throws: {
+      "\($0)".contains("use the model it was trained on")
+    }
+  }
+}
