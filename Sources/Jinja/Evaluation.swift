@@ -161,7 +161,7 @@ extension Interpreter {
       guard let number = value.wholeNumber else { throw JinjaFault("a slice needs whole numbers, not \(value.kind)") }
       return number
     }
-    let indices = try Self.indices(try bound(from), try bound(to), try bound(step)) 
+    let indices = try Self.indices(try bound(from), try bound(to), try bound(step))
     switch base {
     case .list(let elements): return .list(indices(elements.count).map { elements[$0] })
     case .tuple(let elements): return .tuple(indices(elements.count).map { elements[$0] })

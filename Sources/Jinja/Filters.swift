@@ -69,7 +69,9 @@ extension Interpreter {
   private func replaced(_ value: Value, _ arguments: Arguments) throws -> Value {
     let old = try arguments.required(0, "old")
     let new = try arguments.required(1, "new")
-    let count = try arguments.optional(2, "count").map { $0.isNone ? -1 : try arguments.integer(2, "count", default: -1) }
+    let count = try arguments.optional(2, "count").map {
+      $0.isNone ? -1 : try arguments.integer(2, "count", default: -1)
+    }
     guard options.autoescape else {
       return .string(Text.replace(value.printed(), old.printed(), new.printed(), count: count ?? -1))
     }
@@ -146,7 +148,9 @@ extension Interpreter {
     let fallback = arguments.optional(0, "default") ?? .int(0)
     if let whole = value.wholeNumber { return .int(whole) }
     guard let text = value.plainText else {
-      guard case .float(let number) = value, let whole = Int(exactly: number.rounded(.towardZero)) else { return fallback }
+      guard case .float(let number) = value, let whole = Int(exactly: number.rounded(.towardZero)) else {
+        return fallback
+      }
       return .int(whole)
     }
     let trimmed = Text.strip(text, nil)
@@ -167,7 +171,8 @@ extension Interpreter {
       if precision > 17 || !number.isFinite { return value }
       if precision < 0 {
         let scale = pow(10, Double(-precision))
-        return .float((number / scale).rounded(.toNearestOrEven) * scale)
+        let result = (number / scale).rounded(.toNearestOrEven) * scale
+        return value.wholeNumber == nil ? .float(result) : Int(exactly: result).map { .int($0) } ?? value
       }
       // Correctly rounded from the exact binary value, as Python's round is.
       return .float(Double(String(format: "%.\(precision)f", number)) ?? number)

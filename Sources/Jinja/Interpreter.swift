@@ -101,7 +101,9 @@ final class Interpreter {
 
   func step() throws {
     steps += 1
-    if steps > options.maximumSteps { throw JinjaFault("more than \(options.maximumSteps) loop turns in one rendering") }
+    if steps > options.maximumSteps {
+      throw JinjaFault("more than \(options.maximumSteps) loop turns in one rendering")
+    }
   }
 
   func print(_ text: String) throws {
@@ -283,8 +285,11 @@ final class Interpreter {
   }
 
   /// An included template has blocks of its own; macros, namespaces and limits are those of the whole rendering.
-  private convenience init(environment: Environment, context: [String: Value], sharing outer: Interpreter, scope: Scope) {
-    self.init(environment: environment, context: context, top: Scope(parent: scope))
+  private convenience init(environment: Environment, context: [String: Value], sharing outer: Interpreter, scope: Scope)
+  {
+    // As in Jinja, an included template does not see the loop around it.
+    let hidden: [String: Value] = ["loop": .undefined("'loop' is undefined")]
+    self.init(environment: environment, context: context, top: Scope(parent: scope, values: hidden))
     macros = outer.macros
     namespaces = outer.namespaces
     loops = outer.loops

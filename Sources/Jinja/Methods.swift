@@ -90,7 +90,9 @@ enum Methods {
       guard name == "split" || most < 0 else { throw JinjaFault("rsplit() with a limit needs a separator") }
       return .list(Text.splitAtSpace(text, most: most).map { .string($0) })
     }
-    guard let by = separator.plainText, !by.isEmpty else { throw JinjaFault("\(name)() needs a separator that is a text") }
+    guard let by = separator.plainText, !by.isEmpty else {
+      throw JinjaFault("\(name)() needs a separator that is a text")
+    }
     let parts = name == "split" ? Text.split(text, by: by, most: most) : Text.splitFromRight(text, by: by, most: most)
     return .list(parts.map { .string($0) })
   }

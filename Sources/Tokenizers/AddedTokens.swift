@@ -52,7 +52,9 @@ struct AddedTokenFinder: Sendable {
       }
       var start = at
       var end = at + bytes
-      if token.lstrip { while start > plain, let size = Self.space(before: start, text) { start = max(plain, start - size) } }
+      if token.lstrip {
+        while start > plain, let size = Self.space(before: start, text) { start = max(plain, start - size) }
+      }
       if token.rstrip { while end < text.count, let size = Self.space(at: end, text) { end += size } }
       if start > plain { parts.append(.text(plain..<start)) }
       parts.append(.token(token, start..<end))
@@ -120,7 +122,9 @@ struct AddedTokenFinder: Sendable {
   private static func isWord(_ scalar: Unicode.Scalar?) -> Bool {
     scalar.map { $0 == "_" || $0.properties.isXIDContinue } ?? false
   }
-  private static func isWord(at place: Int, _ text: UnsafeBufferPointer<UInt8>) -> Bool { isWord(scalar(at: place, text)) }
+  private static func isWord(at place: Int, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    isWord(scalar(at: place, text))
+  }
   private static func isWord(before place: Int, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
     isWord(scalar(before: place, text))
   }

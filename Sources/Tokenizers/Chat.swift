@@ -59,7 +59,8 @@ extension Tokenizer {
     guard whole.starts(with: prompt) else {
       throw TokenizerError(
         file: file,
-        message: "the chat template prints the turns before the last answer differently with the answer there, so prompt "
+        message:
+          "the chat template prints the turns before the last answer differently with the answer there, so prompt "
           + "and answer cannot be told apart; use one question and one answer a row")
     }
     return (encodeRendered(prompt, sentinel), encodeRendered(Array(whole[prompt.count...]), sentinel))

@@ -28,29 +28,36 @@ final class Pattern: @unchecked Sendable {
   private static let space =
     #"\x09-\x0d\x20\x85\xa0\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"#
 
+  /// Kaktovik numerals, which PCRE2 10.42 (Unicode 14) does not know to be numbers yet.
+  private static let newNumbers = #"\x{1d2c0}-\x{1d2d3}"#
+
   private static func translated(_ pattern: String) -> String {
+    let scalars = Array(pattern.unicodeScalars)
     var out = ""
     var inClass = false
-    var escaped = false
-    for scalar in pattern.unicodeScalars {
-      if escaped {
-        escaped = false
-        switch scalar {
-        case "s": out += inClass ? space : "[\(space)]"
-        case "S" where !inClass: out += "[^\(space)]"
-        default: out += "\\\(scalar)"
+    var at = 0
+    while at < scalars.count {
+      if scalars[at] == "\\", at + 1 < scalars.count {
+        let next = scalars[at + 1]
+        if next == "s" {
+          out += inClass ? space : "[\(space)]"
+        } else if next == "S", !inClass {
+          out += "[^\(space)]"
+        } else if next == "p", scalars[(at + 2)...].starts(with: "{N}".unicodeScalars) {
+          out += inClass ? "\\p{N}\(newNumbers)" : "[\\p{N}\(newNumbers)]"
+          at += 3
+        } else {
+          out += "\\\(next)"
         }
+        at += 2
         continue
       }
-      if scalar == "\\" {
-        escaped = true
-        continue
-      }
-      if scalar == "[" { inClass = true }
-      if scalar == "]" { inClass = false }
-      out.unicodeScalars.append(scalar)
+      if scalars[at] == "[" { inClass = true }
+      if scalars[at] == "]" { inClass = false }
+      out.unicodeScalars.append(scalars[at])
+      at += 1
     }
-    return escaped ? out + "\\" : out
+    return out
   }
 }
 

@@ -51,7 +51,8 @@ public struct Tokenizer: Sendable {
     var added: [Int32: AddedToken] = [:]
     for token in parts.added {
       guard token.id >= 0, token.id < 1 << 24 else {
-        throw TokenizerError(file: file, message: "the added token '\(token.content)' has the id \(token.id); the file is damaged")
+        throw TokenizerError(
+          file: file, message: "the added token '\(token.content)' has the id \(token.id); the file is damaged")
       }
       added[token.id] = token
       while tokens.count <= Int(token.id) { tokens.append(nil) }

@@ -131,14 +131,16 @@ private struct FolderReader {
       return [preTokenizer["individual_digits"]?.bool == true ? KnownPreTokenizers.eachDigit : #"\p{N}+"#]
     case "Split":
       guard preTokenizer["behavior"]?.string == "Isolated", preTokenizer["invert"]?.bool != true else {
-        throw failure("the pre-tokeniser's Split '\(preTokenizer["behavior"]?.string ?? "?")' is not supported; only Isolated is")
+        throw failure(
+          "the pre-tokeniser's Split '\(preTokenizer["behavior"]?.string ?? "?")' is not supported; only Isolated is")
       }
       if let regex = preTokenizer["pattern"]?["Regex"]?.string { return [regex] }
       if let text = preTokenizer["pattern"]?["String"]?.string {
         return [text.unicodeScalars.map { "\\x{\(String($0.value, radix: 16))}" }.joined()]
       }
       throw failure("the pre-tokeniser's Split has no pattern; the file is damaged")
-    default: throw failure("the pre-tokeniser '\(type)' is not supported; byte-level BPE models have Split and ByteLevel")
+    default:
+      throw failure("the pre-tokeniser '\(type)' is not supported; byte-level BPE models have Split and ByteLevel")
     }
   }
 

@@ -7,17 +7,22 @@ extension Tokenizer {
     guard source.model == "gpt2" else {
       throw TokenizerError(
         file: source.file,
-        message: "the tokeniser '\(source.model)' is not supported; use a model with byte-level BPE ('gpt2'), such as Qwen2.5, Llama 3 or SmolLM2")
+        message:
+          "the tokeniser '\(source.model)' is not supported; use a model with byte-level BPE ('gpt2'), such as Qwen2.5, Llama 3 or SmolLM2"
+      )
     }
     guard let known = KnownPreTokenizers.table[source.pre] else {
       throw TokenizerError(
         file: source.file,
-        message: "the pre-tokeniser '\(source.pre)' is not known; known are \(KnownPreTokenizers.table.keys.sorted().joined(separator: ", "))")
+        message:
+          "the pre-tokeniser '\(source.pre)' is not known; known are \(KnownPreTokenizers.table.keys.sorted().joined(separator: ", "))"
+      )
     }
     guard source.types.isEmpty || source.types.count == source.tokens.count, !source.tokens.isEmpty else {
       throw TokenizerError(
         file: source.file,
-        message: "\(source.tokens.count) tokens with \(source.types.count) token types; the file is damaged, get it again")
+        message:
+          "\(source.tokens.count) tokens with \(source.types.count) token types; the file is damaged, get it again")
     }
     var tokens: [[UInt8]?] = []
     tokens.reserveCapacity(source.tokens.count)
@@ -52,7 +57,8 @@ extension Tokenizer {
   static func merge(_ text: String, rank: Int, file: String) throws -> (left: [UInt8], right: [UInt8]) {
     let parts = text.utf8.split(separator: 0x20, omittingEmptySubsequences: false)
     guard parts.count == 2 else {
-      throw TokenizerError(file: file, message: "merge \(rank + 1) is no pair of tokens; the file is damaged, get it again")
+      throw TokenizerError(
+        file: file, message: "merge \(rank + 1) is no pair of tokens; the file is damaged, get it again")
     }
     return (bytes(ofModelToken: String(parts[0]) ?? ""), bytes(ofModelToken: String(parts[1]) ?? ""))
   }

@@ -44,7 +44,7 @@ private let right = """
   }
 
   @Test(arguments: [
-    ("bytes: 5", "bytes: five", "m.yaml:7:14: 'models.tiny.bytes'"),
+    ("bytes: 5", "bytes: five", "m.yaml:7:12: 'models.tiny.bytes'"),
     ("bytes: 5", "bites: 5", "did you mean 'bytes'?"),
     ("licence: MIT\n", "\n", "has no 'licence'"),
     ("sha256: 2", "sha256: X", "'models.tiny.sha256'"),

@@ -50,9 +50,11 @@ import Testing
       return .safe("<img src=\"\(Value.escaped(try arguments.text(0, "source")))\" alt=\"\(Value.escaped(alt))\">")
     }
     environment.register(filter: "fixed") { arguments in
-      .string(String(format: "%.\(try arguments.integer(1, "digits", default: 2))f", arguments.positional[0].number ?? 0))
+      .string(
+        String(format: "%.\(try arguments.integer(1, "digits", default: 2))f", arguments.positional[0].number ?? 0))
     }
-    let template = try environment.template("{{ figure('a.png', alt='<x>') }} {{ 2.46 | fixed(digits=1) }}", name: "post")
+    let template = try environment.template(
+      "{{ figure('a.png', alt='<x>') }} {{ 2.46 | fixed(digits=1) }}", name: "post")
     #expect(try template.render() == "<img src=\"a.png\" alt=\"&lt;x&gt;\"> 2.5")
     let misspelt = try environment.template("{{ figure('a.png', alt='', atl='') }}", name: "post")
     #expect { try misspelt.render() } throws: { "\($0)" == "post:1:4: figure() knows no argument 'atl'" }
@@ -129,7 +131,7 @@ import Testing
     #expect {
       try environment.template("{% extends 'base' %}", name: "child").render()
     } throws: {
-      "\($0)" == "base:2:18: 'zz' is undefined"
+      "\($0)" == "base:2:17: 'zz' is undefined"
     }
   }
 }

@@ -1,0 +1,100 @@
+import Charts
+import Foundation
+import Formats
+import Runs
+
+/// The blocks of a post, made from one run.
+struct Blocks: Sendable {
+  let run: RunData
+  let words: SiteWords
+  let ledger: Ledger
+  let charts: RunCharts
+
+  var language: SiteLanguage { words.language }
+
+  func caption(_ own: String?, _ generated: String, file: String?) -> Rich {
+    let text = own ?? generated
+    return .text([text, file.map(words.from)].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: " "))
+  }
+
+  func table(_ table: DataTable, caption: Rich) -> Rich { table.captioned(caption, number: ledger.nextTable(), words: words) }
+
+  /// What stands where a stage has left nothing.
+  func missing(_ what: String) -> Rich {
+    let text = "\(what): \(words.noRecord)."
+    return Rich(html: "<p class=\"empty\">\(Escape.html(text))</p>\n", markdown: Escape.markdown(text), plain: text)
+  }
+
+  // MARK: Charts
+
+  func chart(_ kind: ChartKind, finding: String?, caption own: String?, logScale: Bool) throws -> Rich {
+    let chart = try charts.draw(kind, run: run, finding: finding, logScale: logScale, language: language)
+    for warning in chart.warnings { ledger.warn("chart \(kind.rawValue) of run \(run.id): \(warning)") }
+    guard let wide = image(chart, isPhone: false, isDark: false) else {
+      let text = chart.sentence ?? words.noRecord
+      return Rich(html: "<p class=\"empty\">\(Escape.html(text))</p>\n", markdown: Escape.markdown(text), plain: text)
+    }
+    let number = ledger.nextFigure()
+    let base = ledger.addImages(base: kind.base) { base in
+      chart.images.map { (name: $0.variant.fileName(base), data: Data($0.png)) }
+    }
+    let caption = self.caption(own, reading(kind, chart), file: chart.file)
+    let name = words.figure(number)
+    var html = "<figure class=\"chart\">\n"
+    html += picture(chart, base: base, isDark: false) + picture(chart, base: base, isDark: true)
+    html += "<figcaption>\n<p><b>\(name)</b> \(caption.html)</p>\n<details>\n<summary>\(words.showTable)</summary>\n"
+    html += chart.table.html(label: words.chartData(number)) + "</details>\n</figcaption>\n</figure>\n"
+    let markdown = "![\(Escape.markdown(chart.alt))](\(wide.variant.fileName(base)))\n\n**\(name)** \(caption.markdown)"
+    return Rich(html: html, markdown: markdown, plain: name)
+  }
+
+  private func image(_ chart: DrawnChart, isPhone: Bool, isDark: Bool) -> ChartImage? {
+    chart.images.first { $0.variant == ChartVariant(isPhone: isPhone, isDark: isDark) }
+  }
+
+  private func picture(_ chart: DrawnChart, base: String, isDark: Bool) -> String {
+    guard let wide = image(chart, isPhone: false, isDark: isDark), let phone = image(chart, isPhone: true, isDark: isDark)
+    else { return "" }
+    func size(_ image: ChartImage) -> String { "width=\"\(image.width)\" height=\"\(image.height)\"" }
+    let name = isDark ? "class=\"on-dark\" hidden" : "class=\"on-light\""
+    return "<picture \(name)><source media=\"(max-width:35rem)\" srcset=\"\(phone.variant.fileName(base))\" \(size(phone))>"
+      + "<img src=\"\(wide.variant.fileName(base))\" \(size(wide)) alt=\"\(Escape.html(chart.alt))\"></picture>\n"
+  }
+
+  /// One or two sentences on how to read the picture.
+  private func reading(_ kind: ChartKind, _ chart: DrawnChart) -> String {
+    switch kind {
+    case .loss:
+      let line = chart.isSmoothed
+        ? words.pick("진한 선은 학습 손실의 이동평균, 옅은 선은 원값이다.", "The strong line is the moving average of train loss, the faint one its raw values.")
+        : words.pick("선은 학습 손실의 원값이다.", "The line is train loss as measured.")
+      return line + words.pick(
+        " 네모는 검증 손실이고 고리는 그중 가장 낮은 값이다.", " Squares are evaluation loss; the ring marks its lowest value.")
+    case .learningRate:
+      return words.pick("step마다 실제로 쓴 학습률이다.", "The learning rate each step was taken with.")
+    case .tokenLengths:
+      return words.pick(
+        "막대는 그 길이(토큰)의 행 수이다. 길이는 질문과 답, 채팅 템플릿의 기호를 모두 센다.",
+        "Bars count rows of that length in tokens: prompt, answer and the chat template's marks together.")
+    }
+  }
+
+  // MARK: Code
+
+  static func code(
+    _ code: String, language: String, file: String, lines: String?, words: SiteWords, highlight: (String, String) -> String
+  ) -> Rich {
+    let label = lines.map { "\(file) \($0)" } ?? file
+    let pre = "<pre tabindex=\"0\" role=\"region\" aria-label=\"\(Escape.html("\(words.code): \(label)"))\">"
+    let name = "<code>\(Escape.html(file))</code>" + (lines.map { " \(Escape.html($0))" } ?? "")
+    let html = "<figure class=\"code\">\n<figcaption>\(name)</figcaption>\n\(pre)<code>\(highlight(code, language))</code></pre>\n</figure>\n"
+    let heading = Escape.markdownCode(file) + (lines.map { " \(Escape.markdown($0))" } ?? "")
+    return Rich(html: html, markdown: "\(heading)\n\n\(Escape.markdownBlock(code, language: language))", plain: file)
+  }
+
+  static func note(_ callout: Callout, _ text: String, words: SiteWords) -> Rich {
+    let word = callout.word(words.language)
+    let html = callout.html("<p><strong>\(word)</strong> \(Escape.htmlLines(text))</p>\n")
+    return Rich(html: html, markdown: "> **\(word)** \(Escape.markdown(text))", plain: text)
+  }
+}

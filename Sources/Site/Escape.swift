@@ -1,0 +1,133 @@
+/// Text on its way into a page: whatever it holds comes out as text.
+enum Escape {
+  /// Text or an attribute's value in HTML. Characters that HTML doesn't allow become U+FFFD.
+  static func html(_ text: String) -> String {
+    var out = ""
+    out.reserveCapacity(text.utf8.count + 16)
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "&": out += "&amp;"
+      case "<": out += "&lt;"
+      case ">": out += "&gt;"
+      case "\"": out += "&quot;"
+      case "'": out += "&#39;"
+      case "\r": continue
+      case _ where isForbidden(scalar): out += "\u{FFFD}"
+      default: out.unicodeScalars.append(scalar)
+      }
+    }
+    return out
+  }
+
+  /// Text of one or more lines inside an HTML element: line ends become `<br>`.
+  static func htmlLines(_ text: String) -> String {
+    html(text).split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "<br>\n")
+  }
+
+  /// Running text in Markdown, line ends as `<br>`. Braces are escaped too, for site generators that read `{{`.
+  static func markdown(_ text: String) -> String {
+    var out = ""
+    out.reserveCapacity(text.utf8.count + 16)
+    var isStart = true
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\\", "`", "*", "_", "[", "]", "<", ">", "|", "&", "~", "#", "{", "}", "$":
+        out += "\\"
+        out.unicodeScalars.append(scalar)
+      case "+", "-", "=":
+        if isStart { out += "\\" }
+        out.unicodeScalars.append(scalar)
+      case ".", ")":
+        // "1." at the start of a line would begin a list.
+        if isAfterNumber(out) { out += "\\" }
+        out.unicodeScalars.append(scalar)
+      case "\n": out += "<br>"
+      case "\r": continue
+      case "\t": out += " "
+      case _ where isForbidden(scalar): out += "\u{FFFD}"
+      default: out.unicodeScalars.append(scalar)
+      }
+      isStart = scalar == "\n"
+    }
+    return out
+  }
+
+  /// A code span in Markdown with a fence that the text can't close; `inTable` keeps `|` from ending the cell.
+  static func markdownCode(_ text: String, inTable: Bool = false) -> String {
+    var code = String(text.map { $0.isNewline ? " " : $0 })
+    if inTable { code = code.replacing("|", with: "\\|") }
+    let fence = String(repeating: "`", count: longestRun(of: "`", in: code) + 1)
+    let pad = code.hasPrefix("`") || code.hasSuffix("`") || code.isEmpty ? " " : ""
+    return fence + pad + code + pad + fence
+  }
+
+  /// A fenced block whose fence the code can't close.
+  static func markdownBlock(_ code: String, language: String) -> String {
+    let fence = String(repeating: "`", count: max(3, longestRun(of: "`", in: code) + 1))
+    let word = language.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0 == "-") } ? language : ""
+    return fence + word + "\n" + code + (code.hasSuffix("\n") ? "" : "\n") + fence
+  }
+
+  private static func isAfterNumber(_ text: String) -> Bool {
+    let line = text.utf8.suffix(4)
+    guard line.count == text.utf8.count, let first = line.first else { return false }
+    return (0x30...0x39).contains(first) && line.allSatisfy { (0x30...0x39).contains($0) }
+  }
+
+  private static func longestRun(of character: Character, in text: String) -> Int {
+    var longest = 0
+    var run = 0
+    for other in text {
+      run = other == character ? run + 1 : 0
+      longest = max(longest, run)
+    }
+    return longest
+  }
+
+  private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x09, 0x0A: false
+    case 0x00...0x1F, 0x7F...0x9F, 0xFDD0...0xFDEF: true
+    default: scalar.value & 0xFFFE == 0xFFFE
+    }
+  }
+}
+
+/// A piece of a page for both targets.
+struct Rich: Sendable, Equatable {
+  var html: String
+  var markdown: String
+  /// As a reader hears it: what a particle is chosen by, and what stands inside code.
+  var plain: String
+
+  static func text(_ text: String) -> Rich {
+    Rich(html: Escape.html(text), markdown: Escape.markdown(text), plain: text)
+  }
+
+  /// Text that keeps its line ends.
+  static func lines(_ text: String) -> Rich {
+    Rich(html: Escape.htmlLines(text), markdown: Escape.markdown(text), plain: text)
+  }
+
+  static func code(_ text: String) -> Rich {
+    Rich(html: "<code>\(Escape.html(text))</code>", markdown: Escape.markdownCode(text, inTable: true), plain: text)
+  }
+
+  static func strong(_ inner: Rich) -> Rich {
+    // The element, not asterisks: `**50%**를` is not bold in CommonMark.
+    Rich(html: "<strong>\(inner.html)</strong>", markdown: "<strong>\(inner.markdown)</strong>", plain: inner.plain)
+  }
+
+  static func + (a: Rich, b: Rich) -> Rich {
+    Rich(html: a.html + b.html, markdown: a.markdown + b.markdown, plain: a.plain + b.plain)
+  }
+}
+
+extension [Rich] {
+  func joined(_ separator: String) -> Rich {
+    Rich(
+      html: map(\.html).joined(separator: Escape.html(separator)),
+      markdown: map(\.markdown).joined(separator: Escape.markdown(separator)),
+      plain: map(\.plain).joined(separator: separator))
+  }
+}

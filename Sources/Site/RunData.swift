@@ -1,0 +1,125 @@
+import Foundation
+import Formats
+import Runs
+
+/// One run's records as a post reads them: decoded for tables and charts, and as plain JSON for traced values.
+struct RunData: Sendable {
+  let id: String
+  let folder: RunFolder
+  let record: RunRecord
+  let report: DatasetReport?
+  let evaluation: EvaluationRecord?
+  let samples: [AnswerSample]
+  let events: [MetricsEvent]
+  /// `config.yaml`, nil where the run has none.
+  let config: YAMLNode?
+  let hasReview: Bool
+  /// SHA-256 of a file that charts are drawn from, by its path in the run folder.
+  let hashes: [String: String]
+  private let documents: [String: JSONValue]
+
+  private static let known = [
+    "run.json", "config.yaml", "dataset/report.json", "evaluation/metrics.json", "evaluation/samples.jsonl", "log/metrics.jsonl",
+  ]
+
+  init(output: URL, id: String) throws {
+    guard RunFolder.isSafeName(id) else {
+      throw SiteError("run \"\(id)\": not a run's name; use letters, digits, '.', '-' and '_'")
+    }
+    let folder = RunFolder(output: output, id: id)
+    guard FileManager.default.fileExists(atPath: folder.record.path) else {
+      throw SiteError("\(folder.record.path): there is no such run; train it with `lorapress run`, or name another run")
+    }
+    func exists(_ url: URL) -> Bool { FileManager.default.fileExists(atPath: url.path) }
+    self.id = id
+    self.folder = folder
+    record = try RecordFile.read(RunRecord.self, from: folder.record)
+    report = exists(folder.datasetReport) ? try RecordFile.read(DatasetReport.self, from: folder.datasetReport) : nil
+    evaluation =
+      exists(folder.evaluationMetrics) ? try RecordFile.read(EvaluationRecord.self, from: folder.evaluationMetrics) : nil
+    samples = exists(folder.samples) ? try RecordFile.readLines(AnswerSample.self, from: folder.samples) : []
+    events = exists(folder.metricsLog) ? try RecordFile.readLines(MetricsEvent.self, from: folder.metricsLog) : []
+    hasReview = exists(folder.review)
+    var documents: [String: JSONValue] = [:]
+    var hashes: [String: String] = [:]
+    for path in Self.known where exists(folder.at(path)) {
+      documents[path] = try Self.document(folder.at(path))
+      hashes[path] = try SHA256.hex(ofFile: folder.at(path))
+    }
+    self.documents = documents
+    self.hashes = hashes
+    config = exists(folder.config) ? try YAMLNode(parsing: Self.text(folder.config), file: folder.config.path) : nil
+  }
+
+  /// A file of the run as JSON: JSONL is a list, YAML by its own rules.
+  func document(_ path: String) throws -> JSONValue {
+    if let document = documents[path] { return document }
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    guard !parts.contains(".."), !parts.contains(""), !parts.contains(".") else {
+      throw SiteError("\"\(path)\": not a path inside the run folder")
+    }
+    let url = folder.at(path)
+    guard FileManager.default.fileExists(atPath: url.path) else {
+      let near = Spelling.nearest(to: path, among: Self.known).map { "did you mean \"\($0)\"?" }
+      throw SiteError("run \(id) has no file \"\(path)\"; \(near ?? "known files: \(Self.known.joined(separator: ", "))")")
+    }
+    return try Self.document(url)
+  }
+
+  private static func document(_ url: URL) throws -> JSONValue {
+    switch url.pathExtension {
+    case "yaml", "yml": return try YAMLNode(parsing: text(url), file: url.path).json
+    case "jsonl":
+      var data = try bytes(url)
+      // A last line that was cut off is passed over, as the records' reader does.
+      if let end = data.lastIndex(of: 0x0A) { data = data[...end] } else { data = Data() }
+      return .array(try JSONValue.lines(of: data, file: url.path).map(\.value))
+    default: return try JSONValue(parsing: bytes(url), file: url.path, allowNaN: true)
+    }
+  }
+
+  private static func bytes(_ url: URL) throws -> Data {
+    do { return try Data(contentsOf: url) } catch { throw RunsError.unreadable(url.path, error) }
+  }
+
+  private static func text(_ url: URL) throws -> String {
+    do { return try String(contentsOf: url, encoding: .utf8) } catch { throw RunsError.unreadable(url.path, error) }
+  }
+
+  /// A setting of `config.yaml` by its path ("lora.r"): its node, the JSON Pointer to it, and the author's reason.
+  func setting(_ path: String) -> (node: YAMLNode, pointer: String, why: String?)? {
+    guard var node = config else { return nil }
+    var pointer = ""
+    for key in path.split(separator: ".").map(String.init) {
+      guard let next = node[key] else { return nil }
+      node = next
+      pointer += "/" + key
+    }
+    guard let entries = node.mapping, let value = node["value"], entries.allSatisfy({ ["value", "why"].contains($0.key.string) })
+    else { return (node, pointer, nil) }
+    return (value, pointer + "/value", node["why"]?.string)
+  }
+
+  /// The paths of all settings, for a hint at a misspelt one.
+  var settingPaths: [String] {
+    func paths(_ node: YAMLNode, _ prefix: String) -> [String] {
+      guard let entries = node.mapping, node["value"] == nil else { return [prefix] }
+      return entries.flatMap { entry in
+        let key = entry.key.string ?? ""
+        return paths(entry.value, prefix.isEmpty ? key : "\(prefix).\(key)")
+      }
+    }
+    return config.map { paths($0, "") } ?? []
+  }
+}
+
+extension YAMLNode {
+  /// A setting as the author wrote it: a list's items with commas.
+  var written: String {
+    switch content {
+    case .scalar(let text, _): isNull ? "null" : text
+    case .sequence(let nodes): nodes.map(\.written).joined(separator: ", ")
+    case .mapping: json.text()
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Formats
+import Jinja
+import Runs
+
+/// What a build of the site did.
+public struct SiteSummary: Sendable, Equatable {
+  /// `index.html` of the site just built.
+  public var index: URL
+  /// Slugs of the posts, newest first.
+  public var posts: [String]
+  public var runs: [String]
+  /// HTML pages.
+  public var pages: Int
+  /// Files of posts, site and charts that are new or different, the same as before, and gone.
+  public var written: Int
+  public var unchanged: Int
+  public var removed: Int
+  /// One line each.
+  public var warnings: [String]
+}
+
+/// Makes Markdown posts, the HTML site and the charts of an output folder from its runs and the posts of `content`.
+///
+/// The result depends on those files alone: not on the clock, the locale, the order of a dictionary or where the folders lie.
+public struct SiteBuilder: Sendable {
+  /// What the build is doing, for a progress line.
+  public enum Event: Sendable, Equatable {
+    case run(String)
+    case post(String)
+    case writing
+  }
+
+  private let output: URL
+  private let content: URL
+  private let templates: URL
+  private let sources: URL
+  private let highlighter: any CodeHighlighter
+
+  /// - Parameters:
+  ///   - output: the folder with `runs/`; `posts/` and `site/` come beside it.
+  ///   - content: the folder with `posts/*.md`.
+  ///   - templates: the folder with the page templates and `style.css`.
+  ///   - sources: the project's root, where code regions are looked for.
+  public init(
+    output: URL, content: URL, templates: URL, sources: URL, highlighter: any CodeHighlighter = HighlightCommand()
+  ) {
+    self.output = output
+    self.content = content
+    self.templates = templates
+    self.sources = sources
+    self.highlighter = highlighter
+  }
+
+  /// Builds everything aside and puts it in place at the end; on an error posts and site stay as they were.
+  ///
+  /// A post whose run is missing or unreadable is left out with a warning, unless that run is named in `asked`: then, and for
+  /// an asked run that is missing itself, it is an error.
+  /// - Parameter asked: run ids that must be there.
+  public func render(runs asked: [String] = [], progress: (Event) -> Void = { _ in }) throws -> SiteSummary {
+    let library = RunLibrary(output: output)
+    for id in asked { _ = try library.run(id) }
+    let pages = try PageTemplates(folder: templates)
+    let charts = RunCharts()
+    let regions = try CodeRegions(root: sources)
+    var warnings: [String] = []
+    var runPages: [(run: RunData, page: RenderedPost)] = []
+    for id in try library.ids() {
+      progress(.run(id))
+      do {
+        let run = try library.run(id)
+        let post = try pages.runPost(run)
+        let page = try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render()
+        runPages.append((run, page))
+      } catch let error as RunsError where !asked.contains(id) {
+        warnings.append("run \(id) is left out: \(error)")
+      }
+    }
+    var posts: [RenderedPost] = []
+    for post in try readPosts() {
+      progress(.post(post.slug))
+      if let reason = try missingRun(of: post, library, asked: asked) {
+        warnings.append(reason)
+        continue
+      }
+      posts.append(try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render())
+    }
+    posts.sort { a, b in a.date != b.date ? a.date > b.date : a.slug.utf8.lexicographicallyPrecedes(b.slug.utf8) }
+    warnings += (runPages.map(\.page) + posts).flatMap(\.warnings)
+    progress(.writing)
+    let plan = try SitePlan(posts: posts, runs: runPages, pages: pages)
+    let counts = try Staging(output: output).install(plan)
+    return SiteSummary(
+      index: output.appendingPathComponent("site/index.html"), posts: posts.map(\.slug), runs: runPages.map(\.run.id),
+      pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written, unchanged: counts.unchanged,
+      removed: counts.removed, warnings: warnings)
+  }
+
+  private func readPosts() throws -> [Post] {
+    let folder = content.appendingPathComponent("posts")
+    var posts: [Post] = []
+    for name in try CodeRegions.files(below: folder) where name.hasSuffix(".md") && !name.contains("/") {
+      posts.append(try Post(file: folder.appendingPathComponent(name), named: "\(content.lastPathComponent)/posts/\(name)"))
+    }
+    var slugs: [String: String] = [:]
+    for post in posts {
+      if let other = slugs[post.slug] {
+        throw SiteError("\(post.file): has the same slug \"\(post.slug)\" as \(other); give one of them another `slug:`")
+      }
+      slugs[post.slug] = post.file
+    }
+    return posts
+  }
+
+  /// Why a post can't be rendered; nil when its run is there.
+  private func missingRun(of post: Post, _ library: RunLibrary, asked: [String]) throws -> String? {
+    guard let id = post.run else { return nil }
+    do {
+      _ = try library.run(id)
+      return nil
+    } catch {
+      if asked.contains(id) { throw SiteError("\(post.file): \(error)") }
+      return "\(post.file) is left out: its run \"\(id)\" is not to be read (\(error))"
+    }
+  }
+}

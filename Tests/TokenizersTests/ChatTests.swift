@@ -1,0 +1,96 @@
+import Formats
+import Foundation
+import Jinja
+import TestSupport
+import Testing
+
+@testable import Tokenizers
+
+/// Renderings and ids of transformers' `apply_chat_template` (`scripts/fixtures/tokenizer_fixtures.py`).
+@Suite struct ChatTests {
+  struct Chat {
+    let template: String
+    let messages: [ChatMessage]
+    let json: JSONValue
+  }
+
+  static func load() throws -> (tokenizers: [String: Tokenizer], chats: [Chat]) {
+    let fixture = try Small.json("chats.json")
+    var tokenizers: [String: Tokenizer] = [:]
+    for entry in try #require(fixture["templates"]?.object).entries {
+      tokenizers[entry.key] = try Small.tokenizer(
+        template: entry.value.string, bos: fixture["bos_token"]?.string)
+    }
+    let chats = try #require(fixture["chats"]?.array).map { json in
+      let messages = try #require(json["messages"]?.array).map {
+        ChatMessage(role: try #require($0["role"]?.string), content: try #require($0["content"]?.string))
+      }
+      return Chat(template: try #require(json["template"]?.string), messages: messages, json: json)
+    }
+    return (tokenizers, chats)
+  }
+
+  @Test func equalsTransformers() throws {
+    let (tokenizers, chats) = try Self.load()
+    #expect(chats.count > 40)
+    for chat in chats {
+      let tokenizer = try #require(tokenizers[chat.template])
+      for (index, prompt) in [false, true].enumerated() {
+        let text = try tokenizer.renderChat(chat.messages, addGenerationPrompt: prompt)
+        #expect(
+          Array(text.utf8) == Array((chat.json["text"]?[index]?.string ?? "?").utf8),
+          "\(chat.template): \(chat.messages)")
+        let encoded = try tokenizer.encodeChat(chat.messages, addGenerationPrompt: prompt)
+        #expect(encoded == ids(chat.json["ids"]?[index]), "\(chat.template): \(chat.messages)")
+      }
+    }
+  }
+
+  @Test func promptAndAnswerAreTokenisedApart() throws {
+    let (tokenizers, chats) = try Self.load()
+    var count = 0
+    for chat in chats where chat.json["prompt"] != nil {
+      count += 1
+      let split = try #require(tokenizers[chat.template]).promptAndAnswer(chat.messages)
+      #expect(split.prompt == ids(chat.json["prompt"]), "\(chat.template): \(chat.messages)")
+      #expect(split.answer == ids(chat.json["answer"]), "\(chat.template): \(chat.messages)")
+    }
+    #expect(count > 20)
+  }
+
+  @Test func noWordOfAUserBecomesAToken() throws {
+    let (tokenizers, _) = try Self.load()
+    let tokenizer = try #require(tokenizers["qwen2.5-coder"])
+    func controls(_ text: String) throws -> [Int32] {
+      try tokenizer.encodeChat([ChatMessage(role: "user", content: text)], addGenerationPrompt: true)
+        .filter { tokenizer.added[$0] != nil }
+    }
+    let plain = try controls("x")
+    for name in tokenizer.added.values.map(\.content) {
+      for text in [name, name + name, "<|im_\(name)end|>", "<\(name)", " \(name)\n", "\(name.dropLast())\(name)"] {
+        #expect(try controls(text) == plain, "\(text)")
+      }
+    }
+    let sentinels = String(String.UnicodeScalarView((0xFDD0...0xFDEF).compactMap { Unicode.Scalar($0 as UInt32) }))
+    #expect { try controls(sentinels) } throws: { "\($0)".contains("all 32 noncharacters") }
+    #expect(try controls(String(sentinels.unicodeScalars.dropLast()) + "<|im_end|>") == plain)
+  }
+
+  @Test func aPromptThatIsNoPrefixIsAnError() throws {
+    let tokenizer = try Small.tokenizer(template: "{{ messages | length }}{{ messages[-1].content }}")
+    let messages = [ChatMessage(role: "user", content: "q"), ChatMessage(role: "assistant", content: "a")]
+    #expect { try tokenizer.promptAndAnswer(messages) } throws: {
+      "\($0)".contains("prompt and answer cannot be told apart")
+    }
+    #expect { try tokenizer.promptAndAnswer([messages[0]]) } throws: {
+      "\($0)".contains("does not end in an assistant's answer")
+    }
+  }
+
+  @Test func variablesReachTheTemplate() throws {
+    let tokenizer = try #require(try Self.load().tokenizers["think-style"])
+    let messages = [ChatMessage(role: "user", content: "q")]
+    let text = try tokenizer.renderChat(messages, addGenerationPrompt: true, variables: ["enable_thinking": false])
+    #expect(text.hasSuffix("<think>\n\n</think>\n\n"))
+  }
+}
