@@ -16,8 +16,8 @@ public enum CommandLineTool {
   public static let version = "0.1.0"
 
   static let commands: [Command] = [
-    PipelineCommands.run, PipelineCommands.prepare, PipelineCommands.train, PipelineCommands.evaluate, 
-ResultsCommand.results, InferenceCommands.generate, InferenceCommands.score, InferenceCommands.tokenize,
+    PipelineCommands.run, PipelineCommands.prepare, PipelineCommands.train, PipelineCommands.evaluate, SiteCommands.render,
+    SiteCommands.serve, ResultsCommand.results, InferenceCommands.generate, InferenceCommands.score, InferenceCommands.tokenize,
     ModelCommands.model, DoctorCommand.doctor,
   ]
 

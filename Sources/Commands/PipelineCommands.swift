@@ -19,6 +19,7 @@ enum PipelineCommands {
     try pipeline.prepare()
     try pipeline.train(resume: nil)
     try pipeline.evaluate()
+    try SiteCommands.build(pipeline.project, output: outputFolder(arguments), runs: [pipeline.folder.id], console)
     console.print(pipeline.folder.url.path)
   }
 
