@@ -48,7 +48,6 @@ enum ModelCommands {
   private static func pull(_ name: String, _ store: ModelStore, _ console: Console) throws {
     let fetching = Progress(console, Words("Fetching", ko: "내려받기"))
     let hashing = Progress(console, Words("Checking", ko: "해시 확인"))
-    var before: Int?
     do {
       let path = try store.pull(name, isCancelled: { Interruption.isRequested }) { event in
         switch event {
@@ -58,8 +57,7 @@ enum ModelCommands {
           let rest = from > 0 ? Words(" from byte \(from) on", ko: " (\(from)바이트부터 이어받기)") : ""
           console.note(Words("Asking \(source)\(rest.en)", ko: "\(source)에서 받습니다\(rest.ko)"))
         case .progress(let done, let total):
-          if before == nil { before = done }
-          fetching.update(done >> 20, of: total >> 20, before: (before ?? 0) >> 20, detail: "MiB")
+          fetching.update(done >> 20, of: total >> 20, detail: "MiB")
         case .retrying(_, let reason, let seconds):
           fetching.close()
           console.note(Words("\(reason); trying again in \(Int(seconds)) s", ko: "\(reason). \(Int(seconds))초 뒤 다시 시도합니다"))

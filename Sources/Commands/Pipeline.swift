@@ -333,7 +333,6 @@ final class Pipeline {
 private final class TrainingReporter {
   private let console: Console
   private let progress: Progress
-  private var from = 0
 
   init(_ console: Console) {
     self.console = console
@@ -343,13 +342,12 @@ private final class TrainingReporter {
   func report(_ event: TrainingEvent) {
     switch event {
     case .started(let total, let step):
-      from = step
       if step > 0 {
         console.note(Words("Continuing after step \(step) of \(total)", ko: "\(total) step 중 \(step) step 다음부터 이어서 학습합니다"))
       }
     case .step(let event, let total):
       progress.update(
-        event.step, of: total, before: from,
+        event.step, of: total,
         detail: "loss \(shown(event.loss)) · \(Int((event.tokensPerSecond ?? 0).rounded())) tokens/s")
     case .evaluating: break
     case .evaluated(let event, let isBest):
