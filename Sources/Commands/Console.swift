@@ -113,7 +113,8 @@ final class Progress {
   static func clock(_ seconds: Double) -> String {
     let whole = seconds.isFinite ? Int(min(seconds, 359_999).rounded()) : 0
     func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    return whole >= 3600 ? "\(whole / 3600):\(two(whole / 60 % 60)):\(two(whole % 60))" : "\(whole / 60):\(two(whole % 60))"
+    return whole >= 3600
+      ? "\(whole / 3600):\(two(whole / 60 % 60)):\(two(whole % 60))" : "\(whole / 60):\(two(whole % 60))"
   }
 }
 

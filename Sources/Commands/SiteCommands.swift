@@ -4,9 +4,12 @@ import Site
 
 enum SiteCommands {
   static let render = Command(
-    name: "render", summary: Words("draws the charts and makes the posts and the site", ko: "차트와 글, 사이트를 만듭니다"), usage: "[options]",
+    name: "render", summary: Words("draws the charts and makes the posts and the site", ko: "차트와 글, 사이트를 만듭니다"),
+    usage: "[options]",
     options: [
-      Option("--run", "ID", repeats: true, Words("a run that must be there (default: all there are)", ko: "꼭 있어야 하는 실행 (기본: 있는 것 모두)")),
+      Option(
+        "--run", "ID", repeats: true,
+        Words("a run that must be there (default: all there are)", ko: "꼭 있어야 하는 실행 (기본: 있는 것 모두)")),
       Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
     ], example: "lorapress render --run korean-textbooks-qwen2.5-0.5b"
   ) { arguments, console in
@@ -18,7 +21,8 @@ enum SiteCommands {
 
   @discardableResult
   static func build(_ project: Project, output: URL, runs: [String], _ console: Console) throws -> SiteSummary {
-    let builder = SiteBuilder(output: output, content: project.content, templates: project.templates, sources: project.root)
+    let builder = SiteBuilder(
+      output: output, content: project.content, templates: project.templates, sources: project.root)
     let summary = try builder.render(runs: runs)
     for warning in summary.warnings { console.note(Words("warning: \(warning)", ko: "주의: \(warning)")) }
     console.note(
@@ -39,7 +43,8 @@ enum SiteCommands {
     try arguments.none("serve")
     let site = outputFolder(arguments).appendingPathComponent("site")
     guard FileManager.default.fileExists(atPath: site.appendingPathComponent("index.html").path) else {
-      throw RunsError("\(site.path): there is no site yet; make it with `lorapress render` or `lorapress run EXPERIMENT`")
+      throw RunsError(
+        "\(site.path): there is no site yet; make it with `lorapress render` or `lorapress run EXPERIMENT`")
     }
     let port = try arguments.integer("--port") ?? 8000
     guard port <= 65535 else { throw UsageError("--port must be at most 65535, not \(port)") }
