@@ -57,7 +57,7 @@ struct Blocks: Sendable {
     else { return "" }
     func size(_ image: ChartImage) -> String { "width=\"\(image.width)\" height=\"\(image.height)\"" }
     let name = isDark ? "class=\"on-dark\" hidden" : "class=\"on-light\""
-    return "<picture \(name)><source media=\"(max-width:35rem)\" srcset=\"\(phone.variant.fileName(base))\" \(size(phone))>"
+    return "<picture \(name)><source media=\"(max-width:35rem)\" srcset=\"\(phone.variant.fileName(base))\">"
       + "<img src=\"\(wide.variant.fileName(base))\" \(size(wide)) alt=\"\(Escape.html(chart.alt))\"></picture>\n"
   }
 

@@ -88,7 +88,7 @@ struct PageRenderer {
     let id = identifier(text)
     headings.append(Heading(level: level, id: id, text: text))
     let label = Escape.html(resources.words.linkTo(text))
-    let anchor = "<a class=\"anchor\" href=\"#\(Escape.html(id))\" aria-label=\"\(label)\">#</a>"
+    let anchor = "<a class=\"anchor\" href=\"#\(Self.percentEncoded(id))\" aria-label=\"\(label)\">#</a>"
     return "<h\(level) id=\"\(Escape.html(id))\">\(try inlines(node.children)) \(anchor)</h\(level)>\n"
   }
 
@@ -235,7 +235,7 @@ struct PageRenderer {
     return ["http", "https", "mailto"].contains(scheme) ? percentEncoded(shown) : nil
   }
 
-  private static func percentEncoded(_ address: String) -> String {
+  static func percentEncoded(_ address: String) -> String {
     let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#@!$&'()*+,;=%".utf8)
     return address.utf8.map { byte -> String in
       if plain.contains(byte) { return String(UnicodeScalar(byte)) }

@@ -68,6 +68,18 @@ struct PostFunctions: Sendable {
     .safe(ledger.add(Fragment(content: content, isBlock: isBlock, name: name)))
   }
 
+  /// What a post may print: fragments, and texts, which come out as text. A bare number would have no source.
+  func printed(_ value: Value) throws -> Value {
+    switch value {
+    case .safe, .undefined: return value
+    case .string(let text):
+      guard !Mark.parts(of: text).contains(where: { if case .fragment = $0 { true } else { false } }) else { return .safe(text) }
+      return output(.text(text), isBlock: false, name: "text")
+    default:
+      throw JinjaFault("\(value.kind) can't be printed, since nothing would tell where it comes from; use value(\"FILE#/POINTER\", \"FORMAT\")")
+    }
+  }
+
   // MARK: Values
 
   private func traced(_ trace: Trace, name: String) -> Value {

@@ -78,6 +78,7 @@ struct PostPage {
     let functions = PostFunctions(
       words: words, ledger: ledger, defaultRun: post.run, runs: runs, charts: charts, regions: regions, highlighter: highlighter)
     functions.register(in: &environment)
+    environment.finalize = { try functions.printed($0) }
     return try environment.template(post.text, name: post.file).render(functions.context())
   }
 
@@ -115,7 +116,7 @@ struct PostPage {
       if heading.level == 2 { items.append((heading, [])) }
       if heading.level == 3, !items.isEmpty { items[items.count - 1].children.append(heading) }
     }
-    func link(_ heading: Heading) -> String { "<a href=\"#\(Escape.html(heading.id))\">\(Escape.html(heading.text))</a>" }
+    func link(_ heading: Heading) -> String { "<a href=\"#\(PageRenderer.percentEncoded(heading.id))\">\(Escape.html(heading.text))</a>" }
     var out = "<nav class=\"toc\" aria-label=\"\(words.contents)\">\n<details open>\n<summary>\(words.contents)</summary>\n<ol>\n"
     for item in items {
       let children = item.children.map { "<li>\(link($0))</li>\n" }.joined()

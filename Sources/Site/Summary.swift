@@ -12,7 +12,7 @@ extension Blocks {
     entries.append((words.method, try methodLine()))
     if let result = try resultLine(finding: finding) { entries.append((words.result, result)) }
     entries.append((words.machine, try machineLine()))
-    let html = "<dl class=\"summary\">\n" + entries.map { "<div><dt>\($0.0)</dt><dd>\($0.1.html)</dd></div>\n" }.joined() + "</dl>\n"
+    let html = "<dl class=\"summary\">\n" + entries.map { "<dt>\($0.0)</dt><dd>\($0.1.html)</dd>\n" }.joined() + "</dl>\n"
     let markdown = "| | |\n| --- | --- |\n" + entries.map { "| **\($0.0)** | \($0.1.markdown) |\n" }.joined()
     return Rich(html: html, markdown: markdown, plain: "")
   }
