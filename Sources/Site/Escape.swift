@@ -41,7 +41,9 @@ enum Escape {
         out.unicodeScalars.append(scalar)
       case ".", ")":
         // "1. " at the start of a line would begin a list.
-        let isMarker = next.properties.isWhitespace && index < 10 && index > 0 && scalars[..<index].allSatisfy { ("0"..."9").contains($0) }
+        let isMarker =
+          next.properties.isWhitespace && index < 10 && index > 0
+          && scalars[..<index].allSatisfy { ("0"..."9").contains($0) }
         if isMarker { out += "\\" }
         out.unicodeScalars.append(scalar)
       case "\n": out += "<br>"
@@ -70,7 +72,8 @@ enum Escape {
   /// A fenced block whose fence the code can't close.
   static func markdownBlock(_ code: String, language: String) -> String {
     let fence = String(repeating: "`", count: max(3, longestRun(of: "`", in: code) + 1))
-    let word = language.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0 == "-") } ? language : ""
+    let word =
+      language.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0 == "-") } ? language : ""
     return fence + word + "\n" + code + (code.hasSuffix("\n") ? "" : "\n") + fence
   }
 
@@ -110,7 +113,9 @@ struct Rich: Sendable, Equatable {
   }
 
   static func code(_ text: String) -> Rich {
-    Rich(html: "<code>\(Escape.html(text))</code>", markdown: Escape.markdownCode(text, inTable: true), plain: text)
+    // Names may break after their joints, and only there.
+    let joints = "/._-".reduce(Escape.html(text)) { $0.replacing(String($1), with: "\($1)<wbr>") }
+    return Rich(html: "<code>\(joints)</code>", markdown: Escape.markdownCode(text, inTable: true), plain: text)
   }
 
   static func strong(_ inner: Rich) -> Rich {

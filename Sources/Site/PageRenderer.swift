@@ -73,7 +73,9 @@ struct PageRenderer {
 
   private mutating func paragraph(_ node: MarkdownNode, isTight: Bool) throws -> String {
     let parts = Mark.parts(of: node.flatText)
-    if parts.count == 1, case .fragment(let number, _) = parts[0], let fragment = resources.fragment(number), fragment.isBlock {
+    if parts.count == 1, case .fragment(let number, _) = parts[0], let fragment = resources.fragment(number),
+      fragment.isBlock
+    {
       return fragment.content.html
     }
     let text = try inlines(node.children)
@@ -142,7 +144,8 @@ struct PageRenderer {
     tables += 1
     let label = Escape.html(resources.words.plainTable(tables))
     let tableBody = body.isEmpty ? "" : "<tbody>\n\(body)</tbody>\n"
-    return "<div class=\"scroll\" role=\"region\" aria-label=\"\(label)\" tabindex=\"0\">\n<table>\n<thead>\n\(head)</thead>\n"
+    return
+      "<div class=\"scroll\" role=\"region\" aria-label=\"\(label)\" tabindex=\"0\">\n<table>\n<thead>\n\(head)</thead>\n"
       + tableBody + "</table>\n</div>\n"
   }
 
@@ -199,7 +202,8 @@ struct PageRenderer {
       case .fragment(let number, _):
         guard let fragment = resources.fragment(number) else { return "" }
         if fragment.isBlock {
-          throw SiteError("\(fragment.name)() makes a block; put it into a paragraph of its own, with empty lines around it")
+          throw SiteError(
+            "\(fragment.name)() makes a block; put it into a paragraph of its own, with empty lines around it")
         }
         return fragment.content.html
       }
@@ -209,7 +213,8 @@ struct PageRenderer {
   private mutating func link(_ node: MarkdownNode) throws -> String {
     let text = try inlines(node.children)
     guard let address = Self.safeAddress(plain(node.address)) else {
-      warnings.append("the link to \"\(plain(node.address))\" is left out: only http, https, mailto and relative addresses are kept")
+      warnings.append(
+        "the link to \"\(plain(node.address))\" is left out: only http, https, mailto and relative addresses are kept")
       return text
     }
     let title = node.title.isEmpty ? "" : " title=\"\(Escape.html(plain(node.title)))\""
