@@ -67,15 +67,16 @@ public struct SiteBuilder: Sendable {
     var runPages: [(run: RunData, page: RenderedPost)] = []
     for id in try library.ids() {
       progress(.run(id))
-      do {
-        let run = try library.run(id)
-        let post = try pages.runPost(run)
-        let page = try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter)
-          .render()
-        runPages.append((run, page))
-      } catch let error as RunsError where !asked.contains(id) {
+      let run: RunData
+      do { run = try library.run(id) } catch {
         warnings.append("run \(id) is left out: \(error)")
+        continue
       }
+      let post = try pages.runPost(run)
+      let page = try PostPage(
+        post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter
+      ).render()
+      runPages.append((run, page))
     }
     var posts: [RenderedPost] = []
     for post in try readPosts() {
