@@ -51,7 +51,9 @@ struct Arguments: Sendable {
         continue
       }
       let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      guard let option = options.first(where: { $0.name == parts[0] }) else { throw Self.unknown(parts[0], options, command) }
+      guard let option = options.first(where: { $0.name == parts[0] }) else {
+        throw Self.unknown(parts[0], options, command)
+      }
       if option.value == nil {
         if parts.count > 1 { throw UsageError("\(option.name) takes no value; see `lorapress \(command) --help`") }
         flags.insert(option.name)
@@ -77,7 +79,9 @@ struct Arguments: Sendable {
 
   func integer(_ name: String, atLeast least: Int = 0) throws -> Int? {
     guard let text = value(name) else { return nil }
-    guard let number = Int(text), number >= least else { throw UsageError("\(name) must be a whole number from \(least) up, not '\(text)'") }
+    guard let number = Int(text), number >= least else {
+      throw UsageError("\(name) must be a whole number from \(least) up, not '\(text)'")
+    }
     return number
   }
 
@@ -96,13 +100,19 @@ struct Arguments: Sendable {
 
   /// The one positional argument a command takes.
   func single(_ what: String, _ command: String) throws -> String {
-    guard let first = positional.first else { throw UsageError("\(what) is missing; see `lorapress \(command) --help`") }
-    if positional.count > 1 { throw UsageError("one \(what) is expected, not \(positional.count); see `lorapress \(command) --help`") }
+    guard let first = positional.first else {
+      throw UsageError("\(what) is missing; see `lorapress \(command) --help`")
+    }
+    if positional.count > 1 {
+      throw UsageError("one \(what) is expected, not \(positional.count); see `lorapress \(command) --help`")
+    }
     return first
   }
 
   func none(_ command: String) throws {
-    if let first = positional.first { throw UsageError("'\(first)' is not expected here; see `lorapress \(command) --help`") }
+    if let first = positional.first {
+      throw UsageError("'\(first)' is not expected here; see `lorapress \(command) --help`")
+    }
   }
 
   /// `--set path=value` pairs.

@@ -16,8 +16,10 @@ public enum CommandLineTool {
   public static let version = "0.1.0"
 
   static let commands: [Command] = [
-    PipelineCommands.run, PipelineCommands.prepare, PipelineCommands.train, PipelineCommands.evaluate, 
-ResultsCommand.results, InferenceCommands.generate, InferenceCommands.score, InferenceCommands.tokenize,
+    PipelineCommands.run, PipelineCommands.prepare, PipelineCommands.train, PipelineCommands.evaluate,
+    SiteCommands.render,
+    SiteCommands.serve, ResultsCommand.results, InferenceCommands.generate, InferenceCommands.score,
+    InferenceCommands.tokenize,
     ModelCommands.model, DoctorCommand.doctor,
   ]
 
@@ -36,7 +38,8 @@ ResultsCommand.results, InferenceCommands.generate, InferenceCommands.score, Inf
     do {
       guard let command = commands.first(where: { $0.name == name }) else {
         let nearest = Spelling.nearest(to: name, among: commands.map(\.name))
-        throw UsageError("unknown command '\(name)'; " + (nearest.map { "did you mean '\($0)'?" } ?? "see `lorapress --help`"))
+        throw UsageError(
+          "unknown command '\(name)'; " + (nearest.map { "did you mean '\($0)'?" } ?? "see `lorapress --help`"))
       }
       let rest = Array(words.dropFirst())
       if rest.contains("--help") || rest.contains("-h") {
@@ -59,13 +62,17 @@ ResultsCommand.results, InferenceCommands.generate, InferenceCommands.score, Inf
 
   private static func overview(_ console: Console) -> String {
     let width = commands.map(\.name.count).max() ?? 0
-    let list = commands.map { "  \($0.name.padding(toLength: width, withPad: " ", startingAt: 0))  \(console.text($0.summary))" }
+    let list = commands.map {
+      "  \($0.name.padding(toLength: width, withPad: " ", startingAt: 0))  \(console.text($0.summary))"
+    }
     let head = Words(
       "lorapress fine-tunes a small language model on Korean data and writes the post about it.",
       ko: "lorapress는 작은 언어 모델을 한국어 데이터로 미세 조정하고, 그 기록을 글로 만들어 줍니다.")
     let foot = Words(
       "`lorapress COMMAND --help` tells more. Start with: lorapress run content/experiments/korean-textbooks-qwen2.5-0.5b.yaml",
-      ko: "자세한 도움말: `lorapress COMMAND --help`. 시작하기: lorapress run content/experiments/korean-textbooks-qwen2.5-0.5b.yaml")
+      ko:
+        "자세한 도움말: `lorapress COMMAND --help`. 시작하기: lorapress run content/experiments/korean-textbooks-qwen2.5-0.5b.yaml"
+    )
     return ([console.text(head), ""] + list + ["", console.text(foot)]).joined(separator: "\n")
   }
 

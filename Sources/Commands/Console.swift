@@ -58,38 +58,43 @@ final class Console: Sendable {
 final class Progress {
   private let console: Console
   private let title: Words
-  private let start = ContinuousClock.now
+  /// When the first part was done and how much that was: rate and time left count from there.
+  private var first: (time: ContinuousClock.Instant, done: Int)?
   private var lastShown: ContinuousClock.Instant?
   private var isOpen = false
   private static let barWidth = 24
+  /// Seconds before the first line, and from line to line.
+  private var silence: Double { console.isTerminal ? 2 : 10 }
+  private var pause: Double { console.isTerminal ? 0.1 : 30 }
 
   init(_ console: Console, _ title: Words) {
     self.console = console
     self.title = title
   }
 
-  private var elapsed: Double { Self.seconds(start.duration(to: .now)) }
-
-  private static func seconds(_ duration: Duration) -> Double {
-    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+  private static func seconds(from start: ContinuousClock.Instant, to end: ContinuousClock.Instant) -> Double {
+    let elapsed = start.duration(to: end).components
+    return Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
   }
 
-  /// `detail` comes after the bar: "loss 2.345 · 81 tokens/s". `before` is the part of `done` that was there at the start.
-  func update(_ done: Int, of total: Int, before: Int = 0, detail: @autoclosure () -> String = "") {
+  /// `detail` comes after the bar: "loss 2.345 · 81 tokens/s".
+  func update(_ done: Int, of total: Int, detail: @autoclosure () -> String = "") {
     let now = ContinuousClock.now
-    let pause = console.isTerminal ? 0.1 : 30
-    let since = lastShown.map { Self.seconds($0.duration(to: now)) } ?? elapsed + (console.isTerminal ? 0 : pause - 10)
+    let start = first ?? (now, done)
+    first = start
     let isLast = done >= total && lastShown != nil
-    guard since >= (console.isTerminal && lastShown == nil ? 2 : pause) || isLast else { return }
+    let waited = Self.seconds(from: lastShown ?? start.time, to: now) >= (lastShown == nil ? silence : pause)
+    guard waited || isLast else { return }
     lastShown = now
-    let share = total > 0 ? min(1, Double(done) / Double(total)) : 0
-    var left = ""
-    if done > before, done < total {
-      left = " · " + console.text(Words("\(Self.clock(elapsed / Double(done - before) * Double(total - done))) left", ko: "\(Self.clock(elapsed / Double(done - before) * Double(total - done))) 남음"))
-    }
     let tail = detail().isEmpty ? "" : " · \(detail())"
+    var left = ""
+    if done > start.done, done < total {
+      let rate = Self.seconds(from: start.time, to: now) / Double(done - start.done)
+      let time = Self.clock(rate * Double(total - done))
+      left = " · " + console.text(Words("\(time) left", ko: "\(time) 남음"))
+    }
     if console.isTerminal {
-      let filled = Int(share * Double(Self.barWidth))
+      let filled = total > 0 ? Int(min(1, Double(done) / Double(total)) * Double(Self.barWidth)) : 0
       let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: Self.barWidth - filled)
       Console.write("\r\u{1B}[2K\(console.text(title)) \(bar) \(done)/\(total)\(tail)\(left)", to: STDERR_FILENO)
       isOpen = true
@@ -108,7 +113,8 @@ final class Progress {
   static func clock(_ seconds: Double) -> String {
     let whole = seconds.isFinite ? Int(min(seconds, 359_999).rounded()) : 0
     func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    return whole >= 3600 ? "\(whole / 3600):\(two(whole / 60 % 60)):\(two(whole % 60))" : "\(whole / 60):\(two(whole % 60))"
+    return whole >= 3600
+      ? "\(whole / 3600):\(two(whole / 60 % 60)):\(two(whole % 60))" : "\(whole / 60):\(two(whole % 60))"
   }
 }
 

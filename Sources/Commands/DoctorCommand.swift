@@ -5,7 +5,8 @@ import Runs
 
 enum DoctorCommand {
   static let doctor = Command(
-    name: "doctor", summary: Words("what this machine has, and what is missing", ko: "이 컴퓨터에 있는 것과 없는 것을 알려 줍니다"), usage: "",
+    name: "doctor", summary: Words("what this machine has, and what is missing", ko: "이 컴퓨터에 있는 것과 없는 것을 알려 줍니다"),
+    usage: "",
     options: [], example: "lorapress doctor"
   ) { arguments, console in
     try arguments.none("doctor")
@@ -22,7 +23,8 @@ enum DoctorCommand {
     if let project = try? Project.locate(), let store = try? ModelStore(catalog: ModelCatalog(project.models)) {
       for status in store.list() {
         let isThere = status.state.isHere
-        console.print("\(isThere ? "✔" : "·") \(status.model.name)\(isThere ? "" : " → lorapress model pull \(status.model.name)")")
+        console.print(
+          "\(isThere ? "✔" : "·") \(status.model.name)\(isThere ? "" : " → lorapress model pull \(status.model.name)")")
       }
     }
     if missing > 0 { throw RunsError("\(missing) part(s) are missing; install them as shown above") }
@@ -40,7 +42,8 @@ enum DoctorCommand {
       what: Words("Korean font for charts (Noto Sans CJK KR)", ko: "차트용 한글 글꼴 (Noto Sans CJK KR)"),
       command: ["sh", "-c", "fc-list | grep -q 'Noto Sans CJK KR'"], remedy: "apt-get install fonts-noto-cjk"),
     Check(
-      what: Words("code highlighting (highlight)", ko: "코드 색칠 (highlight)"), command: ["sh", "-c", "command -v highlight"],
+      what: Words("code highlighting (highlight)", ko: "코드 색칠 (highlight)"),
+      command: ["sh", "-c", "command -v highlight"],
       remedy: "apt-get install highlight"),
     Check(
       what: Words("Python's pip, to fetch models where the Hub can't be reached", ko: "Hub에 닿지 않을 때 모델을 받을 pip"),

@@ -9,19 +9,29 @@ import Training
 
 enum InferenceCommands {
   private static let modelOption = Option(
-    "--model", "M", Words("a name from `lorapress model list`, a GGUF file or a Hugging Face folder", ko: "`lorapress model list`의 이름, GGUF 파일, Hugging Face 폴더"))
+    "--model", "M",
+    Words(
+      "a name from `lorapress model list`, a GGUF file or a Hugging Face folder",
+      ko: "`lorapress model list`의 이름, GGUF 파일, Hugging Face 폴더"))
   private static let adapterOption = Option(
-    "--adapter", "A", Words("a PEFT folder, a checkpoint folder or a run (then its best)", ko: "PEFT 폴더, 체크포인트 폴더, 또는 실행 이름(가장 좋은 체크포인트)"))
-  private static let computeOption = Option("--compute", "KIND", Words("arithmetic: auto or f32", ko: "계산 방식: auto, f32"))
-  private static let outputOption = Option("--output", "DIR", Words("where runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)"))
+    "--adapter", "A",
+    Words("a PEFT folder, a checkpoint folder or a run (then its best)", ko: "PEFT 폴더, 체크포인트 폴더, 또는 실행 이름(가장 좋은 체크포인트)")
+  )
+  private static let computeOption = Option(
+    "--compute", "KIND", Words("arithmetic: auto or f32", ko: "계산 방식: auto, f32"))
+  private static let outputOption = Option(
+    "--output", "DIR", Words("where runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)"))
 
   // MARK: score
 
   static let score = Command(
-    name: "score", summary: Words("token-weighted loss and perplexity of a data file", ko: "데이터 파일의 손실과 perplexity를 잽니다"),
+    name: "score",
+    summary: Words("token-weighted loss and perplexity of a data file", ko: "데이터 파일의 손실과 perplexity를 잽니다"),
     usage: "--model M --data FILE [--adapter A] [--json]",
     options: [
-      modelOption, Option("--data", "FILE", Words("JSONL rows of {\"messages\": […]}", ko: "{\"messages\": […]} 형식의 JSONL 파일")), adapterOption,
+      modelOption,
+      Option("--data", "FILE", Words("JSONL rows of {\"messages\": […]}", ko: "{\"messages\": […]} 형식의 JSONL 파일")),
+      adapterOption,
       Option("--json", Words("one JSON object", ko: "JSON 하나로 출력합니다")), computeOption, outputOption,
     ], example: "lorapress score --model qwen2.5-coder-0.5b-instruct --data eval.jsonl --json"
   ) { arguments, console in
@@ -50,14 +60,17 @@ enum InferenceCommands {
     let result: JSONValue = [
       "loss": JSONValue(summary.loss), "perplexity": JSONValue(exp(summary.loss)),
       "supervised_tokens": JSONValue(summary.supervisedTokens), "rows": JSONValue(rows.count),
-      "model_sha256": .string(model.resolved.sha256), "adapter_sha256": hash.map { .string($0) } ?? .null, "compute": "f32",
+      "model_sha256": .string(model.resolved.sha256), "adapter_sha256": hash.map { .string($0) } ?? .null,
+      "compute": "f32",
     ]
     if arguments.flag("--json") { return console.print(result.text()) }
     console.print(
       console.text(
         Words(
           "loss \(String(format: "%.4f", summary.loss)) · perplexity \(String(format: "%.2f", exp(summary.loss))) · \(summary.supervisedTokens) supervised tokens in \(rows.count) rows",
-          ko: "손실 \(String(format: "%.4f", summary.loss)) · perplexity \(String(format: "%.2f", exp(summary.loss))) · \(rows.count)행의 지도 토큰 \(summary.supervisedTokens)개")))
+          ko:
+            "손실 \(String(format: "%.4f", summary.loss)) · perplexity \(String(format: "%.2f", exp(summary.loss))) · \(rows.count)행의 지도 토큰 \(summary.supervisedTokens)개"
+        )))
   }
 
   private static func examples(_ path: String, _ tokenizer: Tokenizer) throws -> [TokenizedExample] {
@@ -82,7 +95,8 @@ enum InferenceCommands {
     name: "tokenize", summary: Words("one JSON array of token ids per line of text", ko: "줄마다 토큰 번호를 JSON 배열로 출력합니다"),
     usage: "--model M [FILE] [--special] [--chat]",
     options: [
-      modelOption, Option("--special", Words("special tokens written out become tokens", ko: "글자로 적힌 특수 토큰을 토큰으로 읽습니다")),
+      modelOption,
+      Option("--special", Words("special tokens written out become tokens", ko: "글자로 적힌 특수 토큰을 토큰으로 읽습니다")),
       Option("--chat", Words("each line is a user turn, with the generation prompt", ko: "줄마다 사용자 말로 보고 대화 틀을 씌웁니다")),
     ], example: "echo '대한민국의 수도는?' | lorapress tokenize --model qwen2.5-coder-0.5b-instruct"
   ) { arguments, console in
@@ -92,7 +106,9 @@ enum InferenceCommands {
       data = FileHandle.standardInput.readDataToEndOfFile()
     } else {
       let path = try arguments.single("FILE", "tokenize")
-      guard let read = FileManager.default.contents(atPath: path) else { throw RunsError("\(path): can't be read; check that the file exists") }
+      guard let read = FileManager.default.contents(atPath: path) else {
+        throw RunsError("\(path): can't be read; check that the file exists")
+      }
       data = read
     }
     var lines = data.split(separator: 0x0A, omittingEmptySubsequences: false)
@@ -123,7 +139,10 @@ enum InferenceCommands {
     options: [
       modelOption, adapterOption, Option("--prompt", "TEXT", Words("the question", ko: "질문")),
       Option("--system", "TEXT", Words("a system prompt (default: the template's)", ko: "시스템 프롬프트 (기본: 모델의 틀)")),
-      Option("--file", "IN.jsonl", Words("rows with \"prompt\", \"question\" or \"messages\"", ko: "\"prompt\", \"question\", \"messages\"가 있는 파일")),
+      Option(
+        "--file", "IN.jsonl",
+        Words("rows with \"prompt\", \"question\" or \"messages\"", ko: "\"prompt\", \"question\", \"messages\"가 있는 파일")
+      ),
       Option("--out", "OUT.jsonl", Words("where their answers go", ko: "답을 쓸 파일")),
       Option("--max-new-tokens", "N", Words("default 128", ko: "기본 128")),
       Option("--temperature", "T", Words("sampling; 0 (default) is greedy", ko: "샘플링 온도. 0(기본)이면 greedy")),
@@ -142,7 +161,8 @@ enum InferenceCommands {
       try LoraAdapter(folder: adapterFolder($0, output: outputFolder(arguments)), on: decoder)
     }
     let sampling = Sampling(
-      temperature: Float(try arguments.number("--temperature", in: 0...100) ?? 0), topK: try arguments.integer("--top-k") ?? 0,
+      temperature: Float(try arguments.number("--temperature", in: 0...100) ?? 0),
+      topK: try arguments.integer("--top-k") ?? 0,
       topP: Float(try arguments.number("--top-p", in: 0...1) ?? 1), seed: UInt64(try arguments.integer("--seed") ?? 0))
     let generator = Generator(DecoderSession(decoder, adapter: adapter), endTokens: model.tokenizer.eosTokens)
     let limit = try arguments.integer("--max-new-tokens", atLeast: 1) ?? 128
@@ -169,7 +189,9 @@ enum InferenceCommands {
     switch (arguments.value("--prompt"), arguments.value("--file"), arguments.value("--out")) {
     case (let prompt?, nil, nil): return [system + [ChatMessage(role: "user", content: prompt)]]
     case (nil, let file?, .some):
-      guard let data = FileManager.default.contents(atPath: file) else { throw RunsError("\(file): can't be read; check that the file exists") }
+      guard let data = FileManager.default.contents(atPath: file) else {
+        throw RunsError("\(file): can't be read; check that the file exists")
+      }
       return try JSONValue.lines(of: data, file: file).map { line, value in
         if let messages = value["messages"]?.array {
           let turns = messages.compactMap { message -> ChatMessage? in
@@ -184,21 +206,29 @@ enum InferenceCommands {
         }
         return system + [ChatMessage(role: "user", content: text)]
       }
-    default: throw UsageError("give either --prompt TEXT, or --file IN.jsonl with --out OUT.jsonl; see `lorapress generate --help`")
+    default:
+      throw UsageError(
+        "give either --prompt TEXT, or --file IN.jsonl with --out OUT.jsonl; see `lorapress generate --help`")
     }
   }
 
   private static func answer(
-    _ ids: [[Int32]], _ prompts: [[ChatMessage]], _ generator: Generator, _ tokenizer: Tokenizer, _ limit: Int, _ sampling: Sampling,
+    _ ids: [[Int32]], _ prompts: [[ChatMessage]], _ generator: Generator, _ tokenizer: Tokenizer, _ limit: Int,
+    _ sampling: Sampling,
     _ out: String, _ console: Console
   ) throws {
     let progress = Progress(console, Words("Answering", ko: "답변 생성"))
     var lines = ""
     for (index, prompt) in ids.enumerated() {
-      let result = try generator.generate([prompt], maxNewTokens: limit, sampling: sampling) { _, _ in !Interruption.isRequested }
-      if Interruption.isRequested { throw Interrupted(advice: Words("Stopped; nothing was written.", ko: "멈췄고 파일은 쓰지 않았습니다.")) }
+      let result = try generator.generate([prompt], maxNewTokens: limit, sampling: sampling) { _, _ in
+        !Interruption.isRequested
+      }
+      if Interruption.isRequested {
+        throw Interrupted(advice: Words("Stopped; nothing was written.", ko: "멈췄고 파일은 쓰지 않았습니다."))
+      }
       let row: JSONValue = [
-        "prompt": .string(prompts[index].last?.content ?? ""), "answer": .string(tokenizer.decode(result[0].ids, skipSpecial: true)),
+        "prompt": .string(prompts[index].last?.content ?? ""),
+        "answer": .string(tokenizer.decode(result[0].ids, skipSpecial: true)),
         "stop_reason": .string(result[0].stopReason.rawValue), "tokens": JSONValue(result[0].ids.count),
       ]
       lines += row.text() + "\n"

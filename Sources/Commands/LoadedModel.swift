@@ -30,7 +30,8 @@ struct OpenedModel {
   func load(_ backend: any Backend, threads: Int, console: Console) throws -> Decoder {
     let progress = Progress(console, Words("Reading the model", ko: "모델 읽기"))
     defer { progress.close() }
-    return try Decoder.load(file, backend: backend, threads: threads) { done, total in progress.update(done, of: total) }
+    return try Decoder.load(file, backend: backend, threads: threads) { done, total in progress.update(done, of: total)
+    }
   }
 
   func record(_ decoder: Decoder, compute: String) -> ModelRecord {
@@ -38,7 +39,8 @@ struct OpenedModel {
     return ModelRecord(
       name: resolved.name, source: resolved.source, license: resolved.licence,
       file: URL(fileURLWithPath: resolved.path).lastPathComponent, bytes: resolved.bytes, sha256: resolved.sha256,
-      architecture: configuration.family.rawValue, parameters: decoder.parameterCount, layers: configuration.numHiddenLayers,
+      architecture: configuration.family.rawValue, parameters: decoder.parameterCount,
+      layers: configuration.numHiddenLayers,
       hiddenSize: configuration.hiddenSize, vocabularySize: configuration.vocabularySize, fileWeights: file.weightTypes,
       weights: "f32", compute: compute)
   }
@@ -49,12 +51,15 @@ extension TokenizerSource {
   init(_ gguf: GGUFFile) throws {
     func value(_ key: String) -> GGUFValue? { gguf.metadata["tokenizer.ggml.\(key)"] }
     guard let tokens = value("tokens")?.strings, let merges = value("merges")?.strings else {
-      throw ModelError("\(gguf.file): the file has no byte-level BPE tokeniser (tokenizer.ggml.tokens and .merges); give a file of a Qwen2 or Llama 3 type model")
+      throw ModelError(
+        "\(gguf.file): the file has no byte-level BPE tokeniser (tokenizer.ggml.tokens and .merges); give a file of a Qwen2 or Llama 3 type model"
+      )
     }
     func id(_ key: String) -> Int32? { value(key)?.integer.flatMap { Int32(exactly: $0) } }
     self.init(
       file: gguf.file, model: value("model")?.string ?? "", pre: value("pre")?.string ?? "default", tokens: tokens,
-      types: (value("token_type")?.integers ?? []).map { Int32(truncatingIfNeeded: $0) }, merges: merges, bosID: id("bos_token_id"),
+      types: (value("token_type")?.integers ?? []).map { Int32(truncatingIfNeeded: $0) }, merges: merges,
+      bosID: id("bos_token_id"),
       eosID: id("eos_token_id"), padID: id("padding_token_id"), addsBOS: value("add_bos_token")?.bool ?? false,
       chatTemplate: gguf.metadata["tokenizer.chat_template"]?.string)
   }

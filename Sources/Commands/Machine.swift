@@ -17,7 +17,9 @@ enum Machine {
   private static func field(_ name: String, _ info: String) -> String? {
     for line in info.split(separator: "\n") {
       let parts = line.split(separator: ":", maxSplits: 1)
-      if parts.count == 2, parts[0].trimmingCharacters(in: .whitespaces) == name { return parts[1].trimmingCharacters(in: .whitespaces) }
+      if parts.count == 2, parts[0].trimmingCharacters(in: .whitespaces) == name {
+        return parts[1].trimmingCharacters(in: .whitespaces)
+      }
     }
     return nil
   }

@@ -33,7 +33,9 @@ final class Pipeline {
     console: Console
   ) throws {
     let id = runID ?? experiment.settings.name
-    guard RunFolder.isSafeName(id) else { throw UsageError("--run-id must be letters, digits, '.', '-' and '_', not '\(id)'") }
+    guard RunFolder.isSafeName(id) else {
+      throw UsageError("--run-id must be letters, digits, '.', '-' and '_', not '\(id)'")
+    }
     self.experiment = experiment
     self.project = project
     self.console = console
@@ -83,7 +85,9 @@ final class Pipeline {
     console.note(
       Words(
         "Prepared: \(counts.read) rows read, \(counts.train) to train, \(counts.validation) to validate, \(counts.test) to test, \(counts.rejected) rejected",
-        ko: "데이터 준비 완료: \(counts.read)행 중 학습 \(counts.train) · 검증 \(counts.validation) · 시험 \(counts.test) · 제외 \(counts.rejected)"))
+        ko:
+          "데이터 준비 완료: \(counts.read)행 중 학습 \(counts.train) · 검증 \(counts.validation) · 시험 \(counts.test) · 제외 \(counts.rejected)"
+      ))
   }
 
   /// `resume` nil continues an interrupted training if its settings are unchanged; false starts anew; true insists on a checkpoint.
@@ -98,7 +102,8 @@ final class Pipeline {
       ])
     let adapterFile = folder.bestCheckpoint.appendingPathComponent(PEFTAdapter.weightsName)
     if resume != true, isDone(.train, hash, [adapterFile, folder.metricsLog]) { return skipped(.train) }
-    let hasCheckpoint = FileManager.default.fileExists(atPath: folder.lastCheckpoint.appendingPathComponent("COMPLETE").path)
+    let hasCheckpoint = FileManager.default.fileExists(
+      atPath: folder.lastCheckpoint.appendingPathComponent("COMPLETE").path)
     if resume == true, !hasCheckpoint {
       throw RunsError("\(folder.lastCheckpoint.path): there is no checkpoint to continue from; train without --resume")
     }
@@ -109,16 +114,20 @@ final class Pipeline {
     let (rows, dropped) = try tokenized(.train)
     let (validation, _) = try tokenized(.validation)
     guard !rows.isEmpty else {
-      throw RunsError("\(folder.dataset(.train).path): no row is left to train on (\(dropped) are longer than max_seq_length); raise training.max_seq_length")
+      throw RunsError(
+        "\(folder.dataset(.train).path): no row is left to train on (\(dropped) are longer than max_seq_length); raise training.max_seq_length"
+      )
     }
     let lora = settings.lora
     let configuration = LoRAConfiguration(
       r: lora.r, alpha: lora.loraAlpha, dropout: lora.loraDropout,
-      targetModules: lora.targetModules == ["all-linear"] ? .allLinear : .names(lora.targetModules), useRSLoRA: lora.useRslora,
+      targetModules: lora.targetModules == ["all-linear"] ? .allLinear : .names(lora.targetModules),
+      useRSLoRA: lora.useRslora,
       baseModel: record.model?.source ?? model.resolved.name)
     let adapter = try LoraAdapter(configuration, on: decoder, seed: UInt64(bitPattern: Int64(settings.training.seed)))
     let trainer = Trainer(
-      decoder, adapter: adapter, settings: settings.training, rows: rows, validation: validation, folder: folder, inputHash: hash)
+      decoder, adapter: adapter, settings: settings.training, rows: rows, validation: validation, folder: folder,
+      inputHash: hash)
 
     try begin(.train, hash)
     let reporter = TrainingReporter(console)
@@ -155,7 +164,8 @@ final class Pipeline {
     let model = try openModel()
     try requirePrepared()
     guard PEFTAdapter.isAdapter(folder.bestCheckpoint) else {
-      throw RunsError("\(folder.bestCheckpoint.path): there is no trained adapter; run `lorapress train \(experiment.file)` first")
+      throw RunsError(
+        "\(folder.bestCheckpoint.path): there is no trained adapter; run `lorapress train \(experiment.file)` first")
     }
     let adapterSHA = try adapterHash(folder.bestCheckpoint)
     let hash = try inputHash(
@@ -189,7 +199,9 @@ final class Pipeline {
             progress.update(tokens, of: total)
             return !Interruption.isRequested
           })
-        guard let loss = LossEvaluation.run(session, validation, isCancelled: { Interruption.isRequested }) else { throw CancellationError() }
+        guard let loss = LossEvaluation.run(session, validation, isCancelled: { Interruption.isRequested }) else {
+          throw CancellationError()
+        }
         losses.append(loss)
       }
       let samples = work.samples(test, base: answers[0], tuned: answers[1])
@@ -197,8 +209,10 @@ final class Pipeline {
       try RecordFile.write(
         EvaluationRecord(
           sets: work.sets(samples), validationLoss: .init(base: losses[0].loss, tuned: losses[1].loss),
-          validationSupervisedTokens: losses[0].supervisedTokens, modelSha256: model.resolved.sha256, adapterSha256: adapterSHA,
-          adaptedLayers: adapter.layers.count, maxNewTokens: settings.evaluation.maxNewTokens, decoding: "greedy", compute: "f32"),
+          validationSupervisedTokens: losses[0].supervisedTokens, modelSha256: model.resolved.sha256,
+          adapterSha256: adapterSHA,
+          adaptedLayers: adapter.layers.count, maxNewTokens: settings.evaluation.maxNewTokens, decoding: "greedy",
+          compute: "f32"),
         to: folder.evaluationMetrics)
     } catch is CancellationError {
       try interrupt(.evaluate, seconds: seconds(since: clock), resumedAt: [])
@@ -233,7 +247,8 @@ final class Pipeline {
 
   private func requirePrepared() throws {
     guard FileManager.default.fileExists(atPath: folder.datasetReport.path) else {
-      throw RunsError("\(folder.datasetReport.path): the data isn't prepared; run `lorapress prepare \(experiment.file)` first")
+      throw RunsError(
+        "\(folder.datasetReport.path): the data isn't prepared; run `lorapress prepare \(experiment.file)` first")
     }
   }
 
@@ -273,7 +288,9 @@ final class Pipeline {
   // MARK: Record
 
   private func isDone(_ stage: Stage, _ hash: String, _ results: [URL]) -> Bool {
-    guard !forced.contains(stage), let done = record.stages[stage.rawValue], done.status == .done, done.inputHash == hash else { return false }
+    guard !forced.contains(stage), let done = record.stages[stage.rawValue], done.status == .done,
+      done.inputHash == hash
+    else { return false }
     return results.allSatisfy { FileManager.default.fileExists(atPath: $0.path) }
   }
 
@@ -316,11 +333,15 @@ final class Pipeline {
 
   /// Every file of the run but its record and the charts, which rendering draws anew.
   private func artifacts() throws -> [FileRecord] {
-    guard let walker = FileManager.default.enumerator(at: folder.url, includingPropertiesForKeys: [.isRegularFileKey, .fileSizeKey]) else { return [] }
+    guard
+      let walker = FileManager.default.enumerator(
+        at: folder.url, includingPropertiesForKeys: [.isRegularFileKey, .fileSizeKey])
+    else { return [] }
     var records: [FileRecord] = []
     for case let url as URL in walker {
       let values = try url.resourceValues(forKeys: [.isRegularFileKey, .fileSizeKey])
-      guard values.isRegularFile == true, let path = folder.path(of: url), path != "run.json", !path.hasPrefix("charts/"),
+      guard values.isRegularFile == true, let path = folder.path(of: url), path != "run.json",
+        !path.hasPrefix("charts/"),
         !path.split(separator: "/").contains(where: { $0.hasPrefix(".") })
       else { continue }
       records.append(FileRecord(path: path, bytes: values.fileSize ?? 0, sha256: try SHA256.hex(ofFile: url)))
@@ -333,7 +354,6 @@ final class Pipeline {
 private final class TrainingReporter {
   private let console: Console
   private let progress: Progress
-  private var from = 0
 
   init(_ console: Console) {
     self.console = console
@@ -343,19 +363,22 @@ private final class TrainingReporter {
   func report(_ event: TrainingEvent) {
     switch event {
     case .started(let total, let step):
-      from = step
       if step > 0 {
-        console.note(Words("Continuing after step \(step) of \(total)", ko: "\(total) step 중 \(step) step 다음부터 이어서 학습합니다"))
+        console.note(
+          Words("Continuing after step \(step) of \(total)", ko: "\(total) step 중 \(step) step 다음부터 이어서 학습합니다"))
       }
     case .step(let event, let total):
       progress.update(
-        event.step, of: total, before: from,
+        event.step, of: total,
         detail: "loss \(shown(event.loss)) · \(Int((event.tokensPerSecond ?? 0).rounded())) tokens/s")
     case .evaluating: break
     case .evaluated(let event, let isBest):
       progress.close()
       let mark = isBest ? Words(" (best so far)", ko: " (지금까지 최저)") : ""
-      console.note(Words("step \(event.step): eval_loss \(shown(event.loss))\(mark.en)", ko: "step \(event.step): 검증 손실 \(shown(event.loss))\(mark.ko)"))
+      console.note(
+        Words(
+          "step \(event.step): eval_loss \(shown(event.loss))\(mark.en)",
+          ko: "step \(event.step): 검증 손실 \(shown(event.loss))\(mark.ko)"))
     case .saved: break
     }
   }

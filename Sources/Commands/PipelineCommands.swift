@@ -3,22 +3,29 @@ import Runs
 
 enum PipelineCommands {
   private static let common: [Option] = [
-    Option("--output", "DIR", Words("where runs, posts and site go (default: output)", ko: "실행 기록·글·사이트를 둘 폴더 (기본: output)")),
+    Option(
+      "--output", "DIR", Words("where runs, posts and site go (default: output)", ko: "실행 기록·글·사이트를 둘 폴더 (기본: output)")),
     Option("--run-id", "ID", Words("the run's name (default: the experiment's)", ko: "실행 이름 (기본: 실험 이름)")),
-    Option("--set", "PATH=VALUE", repeats: true, Words("overrides a setting, e.g. training.max_steps=20", ko: "설정 하나를 바꿉니다. 예: training.max_steps=20")),
-    Option("--force", "STAGE", repeats: true, Words("runs a stage again: prepare, train, evaluate", ko: "바뀐 것이 없어도 다시 합니다: prepare, train, evaluate")),
+    Option(
+      "--set", "PATH=VALUE", repeats: true,
+      Words("overrides a setting, e.g. training.max_steps=20", ko: "설정 하나를 바꿉니다. 예: training.max_steps=20")),
+    Option(
+      "--force", "STAGE", repeats: true,
+      Words("runs a stage again: prepare, train, evaluate", ko: "바뀐 것이 없어도 다시 합니다: prepare, train, evaluate")),
     Option("--compute", "KIND", Words("arithmetic: auto or f32", ko: "계산 방식: auto, f32")),
   ]
   private static let example = "content/experiments/korean-textbooks-qwen2.5-0.5b.yaml"
 
   static let run = Command(
-    name: "run", summary: Words("trains, evaluates and writes the post", ko: "학습, 평가, 글 작성을 한 번에 합니다"), usage: "EXPERIMENT [options]",
+    name: "run", summary: Words("trains, evaluates and writes the post", ko: "학습, 평가, 글 작성을 한 번에 합니다"),
+    usage: "EXPERIMENT [options]",
     options: common, example: "lorapress run \(example) --set training.max_steps=20"
   ) { arguments, console in
     let pipeline = try pipeline(arguments, "run", console)
     try pipeline.prepare()
     try pipeline.train(resume: nil)
     try pipeline.evaluate()
+    try SiteCommands.build(pipeline.project, output: outputFolder(arguments), runs: [pipeline.folder.id], console)
     console.print(pipeline.folder.url.path)
   }
 
@@ -43,7 +50,8 @@ enum PipelineCommands {
   }
 
   static let evaluate = Command(
-    name: "evaluate", summary: Words("lets base and tuned model answer the test questions", ko: "기반 모델과 미세 조정 모델로 시험 문제를 풀어 봅니다"),
+    name: "evaluate",
+    summary: Words("lets base and tuned model answer the test questions", ko: "기반 모델과 미세 조정 모델로 시험 문제를 풀어 봅니다"),
     usage: "EXPERIMENT [options]", options: common, example: "lorapress evaluate \(example)"
   ) { arguments, console in
     let pipeline = try pipeline(arguments, "evaluate", console)

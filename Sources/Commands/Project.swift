@@ -20,20 +20,26 @@ struct Project: Sendable {
     for start in starts {
       var folder = start.standardizedFileURL
       while true {
-        if files.fileExists(atPath: folder.appendingPathComponent("content/models.yaml").path) { return Project(root: folder) }
+        if files.fileExists(atPath: folder.appendingPathComponent("content/models.yaml").path) {
+          return Project(root: folder)
+        }
         let above = folder.deletingLastPathComponent()
         if above.path == folder.path { break }
         folder = above
       }
     }
-    throw RunsError("\(files.currentDirectoryPath): no LoraPress project here or above (content/models.yaml is missing); change into your checkout")
+    throw RunsError(
+      "\(files.currentDirectoryPath): no LoraPress project here or above (content/models.yaml is missing); change into your checkout"
+    )
   }
 
   /// The folder that an experiment's data paths are relative to: the current one if the files are there, else the project's.
   func base(for settings: DatasetSettings) -> URL {
     let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
     let all = settings.files + settings.validationFiles + settings.testFiles
-    let foundHere = all.allSatisfy { FileManager.default.fileExists(atPath: URL(fileURLWithPath: $0, relativeTo: here).path) }
+    let foundHere = all.allSatisfy {
+      FileManager.default.fileExists(atPath: URL(fileURLWithPath: $0, relativeTo: here).path)
+    }
     return foundHere ? here : root
   }
 }
@@ -45,7 +51,11 @@ func outputFolder(_ arguments: Arguments) -> URL {
 
 /// A run by its id or its folder.
 func runFolder(_ argument: String, output: URL) throws -> RunFolder {
-  let candidates = [RunFolder(output: output, id: argument), RunFolder(URL(fileURLWithPath: argument).standardizedFileURL)]
+  let candidates = [
+    RunFolder(output: output, id: argument), RunFolder(URL(fileURLWithPath: argument).standardizedFileURL),
+  ]
   for folder in candidates where FileManager.default.fileExists(atPath: folder.record.path) { return folder }
-  throw RunsError("\(argument): no such run (looked for \(candidates[0].record.relativePath)); `ls \(output.path)/runs` shows the runs, --output DIR looks elsewhere")
+  throw RunsError(
+    "\(argument): no such run (looked for \(candidates[0].record.relativePath)); `ls \(output.path)/runs` shows the runs, --output DIR looks elsewhere"
+  )
 }

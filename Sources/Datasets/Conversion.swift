@@ -22,7 +22,9 @@ extension ColumnMapping {
     case .messages(let column): return try Self.conversation(columns[column], column: column)
     case .templates(let system, let question, let answer):
       var messages: [ChatRow.Message] = []
-      if let system { messages.append(.init(role: "system", content: try system.filled(from: columns, what: "system"))) }
+      if let system {
+        messages.append(.init(role: "system", content: try system.filled(from: columns, what: "system")))
+      }
       messages.append(.init(role: "user", content: try question.filled(from: columns, what: "question")))
       messages.append(.init(role: "assistant", content: try answer.filled(from: columns, what: "answer")))
       return messages

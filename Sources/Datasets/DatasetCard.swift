@@ -78,13 +78,18 @@ struct DatasetCard {
           + "\(counts.testUntaught) ask what no training row teaches (`untaught`).",
       ]
     }
-    lines += ["", "```python", "from datasets import load_dataset", "", "dataset = load_dataset(\"path/to/this/folder\")", "```", ""]
+    lines += [
+      "", "```python", "from datasets import load_dataset", "", "dataset = load_dataset(\"path/to/this/folder\")",
+      "```", "",
+    ]
     return lines.joined(separator: "\n")
   }
 
   private var sources: [String] {
     var files: [String] = []
-    for row in DatasetSplit.allCases.flatMap(dataset.rows) where !files.contains(row.source.file) { files.append(row.source.file) }
+    for row in DatasetSplit.allCases.flatMap(dataset.rows) where !files.contains(row.source.file) {
+      files.append(row.source.file)
+    }
     return files.map { "`\($0)`" }
   }
 }

@@ -80,11 +80,13 @@ struct DelimitedText {
       } else {
         guard here == nil || here == separator || here == "\n" || here == "\r" else {
           throw DatasetsError(
-            file: file, line: line, "text after the closing double quote of a field", remedy: "double the quotes inside a quoted field")
+            file: file, line: line, "text after the closing double quote of a field",
+            remedy: "double the quotes inside a quoted field")
         }
         return String(field)
       }
     }
-    throw DatasetsError(file: file, line: start, "a double quote opened here is never closed", remedy: "close it, or double it")
+    throw DatasetsError(
+      file: file, line: start, "a double quote opened here is never closed", remedy: "close it, or double it")
   }
 }

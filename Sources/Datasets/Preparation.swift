@@ -6,7 +6,9 @@ import Runs
 public struct Preparation {
   /// Measures and renders one conversation as the model will see it: tokens up to the answer, tokens of the answer (those that are
   /// supervised), and the chat template's text. Only the caller knows the tokenizer.
-  public typealias Encode = (_ messages: [ChatRow.Message]) throws -> (promptTokens: Int, answerTokens: Int, rendered: String)
+  public typealias Encode = (_ messages: [ChatRow.Message]) throws -> (
+    promptTokens: Int, answerTokens: Int, rendered: String
+  )
 
   let settings: DatasetSettings
   let base: URL
@@ -130,7 +132,8 @@ public struct Preparation {
           switch error {
           case .rejected(let rejection):
             intake.rejected.append(
-              RejectedRow(source: row.source, reason: rejection.reason, detail: rejection.detail, raw: row.value.text()))
+              RejectedRow(source: row.source, reason: rejection.reason, detail: rejection.detail, raw: row.value.text())
+            )
           case .encoding(let error): throw error
           }
         }
@@ -141,7 +144,8 @@ public struct Preparation {
     if intake.kept.count == before.kept, let first = intake.rejected.dropFirst(before.rejected).first {
       let files = source.tables.map(\.table.file).joined(separator: ", ")
       throw DatasetsError(
-        file: files, "all \(intake.rejected.count - before.rejected) rows were rejected (row \(first.source.row): \(first.detail))",
+        file: files,
+        "all \(intake.rejected.count - before.rejected) rows were rejected (row \(first.source.row): \(first.detail))",
         remedy: "correct the rows, dataset.format or dataset.max_tokens")
     }
   }
@@ -153,7 +157,8 @@ public struct Preparation {
   }
 
   private func convert(
-    _ row: RawRow, _ mapping: ColumnMapping, _ split: DatasetSplit, _ seen: inout [DatasetSplit: [String: ChatRow.Source]]
+    _ row: RawRow, _ mapping: ColumnMapping, _ split: DatasetSplit,
+    _ seen: inout [DatasetSplit: [String: ChatRow.Source]]
   ) throws(RowFailure) -> Kept {
     let messages: [ChatRow.Message]
     do { messages = try mapping.messages(of: row) } catch { throw .rejected(error) }
@@ -167,7 +172,9 @@ public struct Preparation {
     if tokens > settings.maxTokens {
       throw .rejected(Rejection("too_long", "\(tokens) tokens, more than dataset.max_tokens, \(settings.maxTokens)"))
     }
-    if length.answerTokens < 1 { throw .rejected(Rejection("no_supervised_tokens", "the answer makes no token to learn from")) }
+    if length.answerTokens < 1 {
+      throw .rejected(Rejection("no_supervised_tokens", "the answer makes no token to learn from"))
+    }
     seen[split, default: [:]][conversation] = row.source
     return Kept(
       row: ChatRow(messages: messages, source: row.source, group: group(of: row)), raw: row, split: split,

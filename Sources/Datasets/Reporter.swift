@@ -16,7 +16,8 @@ struct Reporter {
     return DatasetReport(
       schema: schema(), mapping: mapping(), counts: counts(),
       rejects: intake.rejected.reduce(into: [:]) { $0[$1.reason, default: 0] += 1 },
-      categories: Dictionary(uniqueKeysWithValues: categories.map { ($0.column, $0.rows) }), maxTokens: settings.maxTokens,
+      categories: Dictionary(uniqueKeysWithValues: categories.map { ($0.column, $0.rows) }),
+      maxTokens: settings.maxTokens,
       tokenLengths: lengths(), samples: try samples(varying: categories, encode: encode), leakage: leakage())
   }
 
@@ -85,7 +86,8 @@ struct Reporter {
       var rows: [String: Int] = [:]
       for kept in intake.kept {
         guard let value = kept.raw.columns?[name], value != .null else { continue }
-        guard let text = Self.categoryText(value), !text.isEmpty else { return nil }
+        guard let text = Self.categoryText(value) else { return nil }
+        if text.isEmpty { continue }
         rows[text, default: 0] += 1
         if rows.count > Self.mostCategories { return nil }
       }
@@ -96,7 +98,7 @@ struct Reporter {
 
   private static func categoryText(_ value: JSONValue) -> String? {
     switch value {
-    case .string(let text): text.unicodeScalars.count <= 60 ? text : nil
+    case .string(let text): text.unicodeScalars.count <= 60 ? text.trimmingWhitespace() : nil
     case .number(let number): number.text
     case .bool(let value): String(value)
     case .null, .array, .object: nil
@@ -128,7 +130,8 @@ struct Reporter {
       DatasetReport.Sample.Field(name: entry.key, value: entry.value.string ?? entry.value.text())
     }
     return DatasetReport.Sample(
-      source: kept.row.source, before: fields, after: kept.row.messages, rendered: try encode(kept.row.messages).rendered,
+      source: kept.row.source, before: fields, after: kept.row.messages,
+      rendered: try encode(kept.row.messages).rendered,
       tokens: kept.tokens, supervisedTokens: kept.answerTokens)
   }
 }

@@ -56,7 +56,8 @@ public struct ColumnMapping: Sendable, Equatable {
     let names = table.columnNames
     if names.isEmpty {
       throw DatasetsError(
-        file: table.file, "no row is an object with columns", remedy: "write each row like {\"question\": …, \"answer\": …}")
+        file: table.file, "no row is an object with columns",
+        remedy: "write each row like {\"question\": …, \"answer\": …}")
     }
     if let format {
       try self.init(format: format, columns: names, file: table.file)

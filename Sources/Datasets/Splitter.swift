@@ -103,7 +103,9 @@ struct Splitter {
     let taken = Set(result.test.map(\.row))
     let rest = order.filter { !taken.contains($0) }
     let wanted = validationRows()
-    guard rest.count > wanted else { throw tooFew("\(settings.test) test, \(wanted) validation and at least 1 training row") }
+    guard rest.count > wanted else {
+      throw tooFew("\(settings.test) test, \(wanted) validation and at least 1 training row")
+    }
     result.validation = Array(rest.prefix(wanted))
     result.train = Array(rest.dropFirst(wanted))
     return inFileOrder(result)
@@ -124,7 +126,8 @@ struct Splitter {
       let name = settings.group ?? ""
       throw tooFew(
         "\(untaughtWanted) groups (by \"\(name)\") that are never taught and \(settings.testSeen) others with two rows or more, "
-          + "and there are \(groups.count) groups, \(groups.count { $0.rows.count >= 2 }) of them with two rows or more")
+          + "and there are \(groups.count) groups, \(groups.count { $0.rows.count >= 2 }) of them with two rows or more"
+      )
     }
     var leftInTraining: [String: Int] = [:]
     for group in groups { leftInTraining[group.key] = group.rows.count }
@@ -173,6 +176,7 @@ struct Splitter {
 
   private func tooFew(_ need: String) -> DatasetsError {
     DatasetsError(
-      "dataset.split: needs \(need), of \(rows.count) rows kept; add rows, or lower test, test_seen, validation or raise limit")
+      "dataset.split: needs \(need), of \(rows.count) rows kept; add rows, or lower test, test_seen, validation or raise limit"
+    )
   }
 }

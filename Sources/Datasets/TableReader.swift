@@ -47,7 +47,8 @@ public enum TableReader {
       throw DatasetsError(file: name, "is UTF-16 text, not UTF-8", remedy: remedy("UTF-16"))
     }
     if data.prefix(4096).contains(0) {
-      throw DatasetsError(file: name, "holds zero bytes, so it is no UTF-8 text", remedy: "check that it is a text file")
+      throw DatasetsError(
+        file: name, "holds zero bytes, so it is no UTF-8 text", remedy: "check that it is a text file")
     }
     guard let bad = data.withUnsafeBytes(firstInvalidUTF8) else { return }
     let line = data.prefix(bad).reduce(1) { $1 == 0x0A ? $0 + 1 : $0 }
@@ -84,7 +85,8 @@ public enum TableReader {
       return RawTable(file: name, container: "json object of arrays", values: try rows(of: object, name: name))
     default:
       throw DatasetsError(
-        file: name, "holds \(value.kind), not a list of rows", remedy: "write a list of objects: [{\"question\": …, \"answer\": …}, …]")
+        file: name, "holds \(value.kind), not a list of rows",
+        remedy: "write a list of objects: [{\"question\": …, \"answer\": …}, …]")
     }
   }
 
@@ -102,7 +104,8 @@ public enum TableReader {
     guard let first = columns.first else { return [] }
     for column in columns where column.values.count != first.values.count {
       throw DatasetsError(
-        file: name, "\"\(first.name)\" has \(first.values.count) values and \"\(column.name)\" has \(column.values.count)",
+        file: name,
+        "\"\(first.name)\" has \(first.values.count) values and \"\(column.name)\" has \(column.values.count)",
         remedy: "make all columns equally long")
     }
     return first.values.indices.map { index in
@@ -123,7 +126,8 @@ public enum TableReader {
       let title = field.trimmingCharacters(in: .whitespaces)
       let column = title.isEmpty ? "column \(index + 1)" : title
       if names.contains(column) {
-        throw DatasetsError(file: name, line: heading.line, "the column \"\(column)\" stands there twice", remedy: "rename one")
+        throw DatasetsError(
+          file: name, line: heading.line, "the column \"\(column)\" stands there twice", remedy: "rename one")
       }
       names.append(column)
     }

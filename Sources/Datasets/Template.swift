@@ -22,7 +22,8 @@ struct Template: Sendable, Equatable {
     var literal = String.UnicodeScalarView()
     var rest = text.unicodeScalars[...]
     func failure(_ problem: String) -> DatasetsError {
-      DatasetsError("\(setting): \(problem) in \"\(text)\"; write a column as {name}, and a plain brace twice: {{ or }}")
+      DatasetsError(
+        "\(setting): \(problem) in \"\(text)\"; write a column as {name}, and a plain brace twice: {{ or }}")
     }
     while let scalar = rest.popFirst() {
       if scalar == "{" || scalar == "}", rest.first == scalar {
@@ -90,7 +91,8 @@ struct Template: Sendable, Equatable {
     case .string(let text): return text.trimmingWhitespace()
     case .number(let number): return number.text
     case .bool(let value): return value ? "true" : "false"
-    case .array, .object: throw Rejection("wrong_type", "\"\(name)\" is \(row[name]?.kind ?? "") where a text was expected")
+    case .array, .object:
+      throw Rejection("wrong_type", "\"\(name)\" is \(row[name]?.kind ?? "") where a text was expected")
     }
   }
 }

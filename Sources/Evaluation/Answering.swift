@@ -36,7 +36,9 @@ public struct EvaluationWork {
 
   /// Greedy answers through the chat template. `onTokens` hears the tokens so far and may stop the work by returning false, which
   /// throws `CancellationError`.
-  public func answers(_ session: DecoderSession, _ rows: [ChatRow], onTokens: (Int) -> Bool) throws -> [Answering.Answer] {
+  public func answers(_ session: DecoderSession, _ rows: [ChatRow], onTokens: (Int) -> Bool) throws -> [Answering
+    .Answer]
+  {
     let generator = Generator(session, endTokens: tokenizer.eosTokens)
     var answers: [Answering.Answer] = []
     var tokens = 0

@@ -30,7 +30,8 @@ public enum BLEUTokenizer: String, Sendable, CaseIterable {
 
   /// A pair of neighbours set apart by spaces; after a match the scan goes on behind the second of them, as a regular expression does.
   private static func separating(
-    _ line: Scalars, when matches: (Unicode.Scalar, Unicode.Scalar) -> Bool, as spaced: (Unicode.Scalar, Unicode.Scalar) -> Scalars
+    _ line: Scalars, when matches: (Unicode.Scalar, Unicode.Scalar) -> Bool,
+    as spaced: (Unicode.Scalar, Unicode.Scalar) -> Scalars
   ) -> Scalars {
     var out: Scalars = []
     out.reserveCapacity(line.count * 2)

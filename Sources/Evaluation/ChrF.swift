@@ -63,7 +63,8 @@ public struct ChrF: Sendable, Equatable {
   private static func words(_ line: Scalars) -> [Scalars] {
     func isMark(_ scalar: Unicode.Scalar?) -> Bool {
       guard let scalar else { return false }
-      return ("!"..."/").contains(scalar) || (":"..."@").contains(scalar) || ("["..."`").contains(scalar) || ("{"..."~").contains(scalar)
+      return ("!"..."/").contains(scalar) || (":"..."@").contains(scalar) || ("["..."`").contains(scalar)
+        || ("{"..."~").contains(scalar)
     }
     return line.words().flatMap { word -> [Scalars] in
       if word.count == 1 { return [word] }

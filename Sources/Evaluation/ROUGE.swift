@@ -59,7 +59,9 @@ public struct ROUGE: Sendable, Equatable {
   public init(tokenizer: ROUGETokenizer) { self.tokenizer = tokenizer }
 
   /// In sacreBLEU's form, which rouge-score has no counterpart of.
-  public var signature: String { "nrefs:1|case:lower|score:f1|agg:mean|stem:no|tok:\(tokenizer.rawValue)|like:rouge-score-0.1.2" }
+  public var signature: String {
+    "nrefs:1|case:lower|score:f1|agg:mean|stem:no|tok:\(tokenizer.rawValue)|like:rouge-score-0.1.2"
+  }
 
   public func sentence(_ kind: Kind, _ pair: AnswerPair) -> Score {
     switch kind {
@@ -74,7 +76,8 @@ public struct ROUGE: Sendable, Equatable {
       let hypothesis = tokenizer.tokens(of: pair.hypothesis)
       let reference = tokenizer.tokens(of: pair.reference)
       return Score(
-        hits: Self.commonSubsequence(reference, hypothesis).count, hypothesis: hypothesis.count, reference: reference.count)
+        hits: Self.commonSubsequence(reference, hypothesis).count, hypothesis: hypothesis.count,
+        reference: reference.count)
     case .rougeLsum: return summary(pair)
     }
   }
@@ -98,7 +101,8 @@ public struct ROUGE: Sendable, Equatable {
       let union = hypothesis.reduce(into: Set<Int>()) { $0.formUnion(Self.commonSubsequence(line, $1)) }
       // A token counts no more often than it stands in either text.
       for token in union.sorted().map({ line[$0] }) {
-        guard let inHypothesis = left.hypothesis[token], let inReference = left.reference[token], inHypothesis > 0, inReference > 0
+        guard let inHypothesis = left.hypothesis[token], let inReference = left.reference[token], inHypothesis > 0,
+          inReference > 0
         else { continue }
         left.hypothesis[token] = inHypothesis - 1
         left.reference[token] = inReference - 1
@@ -117,7 +121,8 @@ public struct ROUGE: Sendable, Equatable {
     for (i, left) in reference.enumerated() {
       for (j, right) in hypothesis.enumerated() {
         let place = (i + 1) * width + j + 1
-        lengths[place] = left == right ? lengths[place - width - 1] + 1 : max(lengths[place - width], lengths[place - 1])
+        lengths[place] =
+          left == right ? lengths[place - width - 1] + 1 : max(lengths[place - width], lengths[place - 1])
       }
     }
     var places: [Int] = []

@@ -18,7 +18,8 @@ extension Unicode.Scalar {
   /// General category P.
   var isPunctuation: Bool {
     switch properties.generalCategory {
-    case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation, .finalPunctuation,
+    case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+      .finalPunctuation,
       .otherPunctuation:
       true
     default: false

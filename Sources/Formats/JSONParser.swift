@@ -136,7 +136,9 @@ private struct JSONParser {
       guard bytes[at] == UInt8(ascii: "\"") else { throw failure("a key in double quotes was expected here") }
       let key = try parseString()
       skipSpace()
-      guard at < bytes.count, bytes[at] == UInt8(ascii: ":") else { throw failure("':' was expected after the key \"\(key)\"") }
+      guard at < bytes.count, bytes[at] == UInt8(ascii: ":") else {
+        throw failure("':' was expected after the key \"\(key)\"")
+      }
       at += 1
       skipSpace()
       entries.append(JSONObject.Entry(key: key, value: try parseValue(depth: depth + 1)))
@@ -209,7 +211,9 @@ private struct JSONParser {
     let start = at
     at += 1
     let plainStart = at
-    while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 { at += 1 }
+    while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 {
+      at += 1
+    }
     if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
       let text = try decode(bytes[plainStart..<at], start)
       at += 1
@@ -238,7 +242,9 @@ private struct JSONParser {
         return text
       }
       if byte < 0x20 {
-        throw failure(byte == 0x0A ? "a text must not run over the end of the line" : "a control character in a text must be escaped")
+        throw failure(
+          byte == 0x0A
+            ? "a text must not run over the end of the line" : "a control character in a text must be escaped")
       }
       at += 1
       if byte != UInt8(ascii: "\\") {
@@ -263,7 +269,9 @@ private struct JSONParser {
     case UInt8(ascii: "u"):
       let high = try parseHex4()
       var scalar = high
-      if (0xD800..<0xDC00).contains(high), at + 1 < bytes.count, bytes[at] == UInt8(ascii: "\\"), bytes[at + 1] == UInt8(ascii: "u") {
+      if (0xD800..<0xDC00).contains(high), at + 1 < bytes.count, bytes[at] == UInt8(ascii: "\\"),
+        bytes[at + 1] == UInt8(ascii: "u")
+      {
         let back = at
         at += 2
         let low = try parseHex4()

@@ -67,7 +67,8 @@ extension YAMLNode {
   /// A number; `2e-4`, which YAML 1.1 readers take for text, is one.
   public var double: Double? {
     guard case .scalar(let text, quoted: false) = content, let first = text.utf8.first,
-      first == UInt8(ascii: "-") || first == UInt8(ascii: "+") || first == UInt8(ascii: ".") || (0x30...0x39).contains(first),
+      first == UInt8(ascii: "-") || first == UInt8(ascii: "+") || first == UInt8(ascii: ".")
+        || (0x30...0x39).contains(first),
       let value = Double(text.replacing("_", with: "")), value.isFinite
     else { return nil }
     return value
@@ -84,7 +85,8 @@ extension YAMLNode {
     switch content {
     case .sequence: "a list"
     case .mapping: "a mapping"
-    case .scalar(let text, _): isNull ? "nothing" : bool != nil ? "true/false" : double != nil ? "the number \(text)" : "the text \"\(text)\""
+    case .scalar(let text, _):
+      isNull ? "nothing" : bool != nil ? "true/false" : double != nil ? "the number \(text)" : "the text \"\(text)\""
     }
   }
 
@@ -151,7 +153,9 @@ extension YAMLNode {
       scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) || "_-./ ".unicodeScalars.contains(scalar)
     }
     let first = text.unicodeScalars.first
-    if safe, let first, first.properties.isAlphabetic, !text.hasSuffix(" "), !node.isNull, node.bool == nil, node.double == nil {
+    if safe, let first, first.properties.isAlphabetic, !text.hasSuffix(" "), !node.isNull, node.bool == nil,
+      node.double == nil
+    {
       return text
     }
     return JSONValue.string(text).text()

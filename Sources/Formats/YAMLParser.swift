@@ -56,7 +56,8 @@ private final class YAMLSource {
       let mark = parser.pointee.problem_mark
       let problem = parser.pointee.problem.map { String(cString: $0) } ?? "not readable"
       throw FormatError(
-        file: file, line: Int(mark.line) + firstLine, column: Int(mark.column) + 1, message: "not valid YAML: \(problem)")
+        file: file, line: Int(mark.line) + firstLine, column: Int(mark.column) + 1,
+        message: "not valid YAML: \(problem)")
     }
     defer { yaml_event_delete(&raw) }
     var event = Event(
@@ -116,10 +117,12 @@ private final class YAMLSource {
         if inner.type == YAML_MAPPING_END_EVENT { break }
         let key = try node(inner, depth: depth + 1)
         guard let name = key.string else {
-          throw FormatError(file: file, line: inner.line, column: inner.column, message: "a key must be a word or a text")
+          throw FormatError(
+            file: file, line: inner.line, column: inner.column, message: "a key must be a word or a text")
         }
         if !seen.insert(name).inserted {
-          throw FormatError(file: file, line: inner.line, column: inner.column, message: "the key '\(name)' stands here twice")
+          throw FormatError(
+            file: file, line: inner.line, column: inner.column, message: "the key '\(name)' stands here twice")
         }
         entries.append(YAMLNode.Entry(key: key, value: try node(try next(), depth: depth + 1)))
       }

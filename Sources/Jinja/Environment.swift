@@ -47,6 +47,9 @@ public struct Environment: Sendable {
   /// The source of a template that is included or extended, nil where there is none of that name.
   public var loader: (@Sendable (String) throws -> String?)?
 
+  /// What `{{ }}` prints passes through here before escaping; it may refuse a value.
+  public var finalize: (@Sendable (Value) throws -> Value)?
+
   public init(
     options: Options = Options(), globals: [String: Value] = [:], filters: [String: HostFunction] = [:],
     loader: (@Sendable (String) throws -> String?)? = nil

@@ -152,7 +152,7 @@ final class Interpreter {
     case .text(let text): try placed(Place(line: 1, column: 1)) { try print(text) }
     case .output(let expression):
       let value = try evaluate(expression)
-      try placed(expression.place) { try print(escaped(value)) }
+      try placed(expression.place) { try print(escaped(environment.finalize?(value) ?? value)) }
     case .conditional(let branches, let otherwise):
       for branch in branches where try evaluate(branch.condition).isTrue() { return try run(branch.body) }
       return try run(otherwise)

@@ -12,7 +12,8 @@ public final class Decoder: Sendable {
   let inverseFrequencies: [Float]
 
   init(
-    configuration: DecoderConfiguration, backend: any Backend, embedTokens: Weight, layers: [DecoderLayer], norm: Matrix, lmHead: Weight,
+    configuration: DecoderConfiguration, backend: any Backend, embedTokens: Weight, layers: [DecoderLayer],
+    norm: Matrix, lmHead: Weight,
     inverseFrequencies: [Float]
   ) {
     self.configuration = configuration
@@ -63,7 +64,8 @@ public final class DecoderSession {
 
   private func runner(dropoutSeed: UInt64?) -> LayerRunner {
     LayerRunner(
-      backend: backend, configuration: decoder.configuration, inverseFrequencies: decoder.inverseFrequencies, adapter: adapter,
+      backend: backend, configuration: decoder.configuration, inverseFrequencies: decoder.inverseFrequencies,
+      adapter: adapter,
       arena: arena, dropoutSeed: dropoutSeed)
   }
 
@@ -72,7 +74,8 @@ public final class DecoderSession {
   /// The loss of each supervised token, -log p in nats, in the batch's order. Nothing is kept for a backward.
   public func losses(_ batch: PackedBatch) -> [Float] {
     arena.reset()
-    let x = forwardWithoutKeeping(ids: batch.ids, positions: batch.positions, segments: batch.segments, cache: nil, places: [])
+    let x = forwardWithoutKeeping(
+      ids: batch.ids, positions: batch.positions, segments: batch.segments, cache: nil, places: [])
     let hidden = normalised(x, rows: batch.predicting).output
     return head(hidden, targets: batch.targets, gradientScale: nil, dHidden: nil)
   }
@@ -118,7 +121,8 @@ public final class DecoderSession {
   /// Logits (rows.count, V) at the given packed rows.
   public func logits(_ batch: PackedBatch, rows: [Int]) -> Matrix {
     arena.reset()
-    let x = forwardWithoutKeeping(ids: batch.ids, positions: batch.positions, segments: batch.segments, cache: nil, places: [])
+    let x = forwardWithoutKeeping(
+      ids: batch.ids, positions: batch.positions, segments: batch.segments, cache: nil, places: [])
     let hidden = normalised(x, rows: rows).output
     let result = Matrix(rows.count, decoder.lmHead.rows)
     backend.linear(hidden, decoder.lmHead, bias: nil, into: result)
@@ -175,7 +179,9 @@ public final class DecoderSession {
   /// The final norm of some rows of x.
   private func normalised(_ x: Matrix, rows: [Int]) -> (input: Matrix, output: Matrix, inverseRMS: Matrix) {
     let input = arena.matrix(rows.count, width)
-    for (target, source) in rows.enumerated() { input.rows(target..<target + 1).copy(from: x.rows(source..<source + 1)) }
+    for (target, source) in rows.enumerated() {
+      input.rows(target..<target + 1).copy(from: x.rows(source..<source + 1))
+    }
     let output = arena.matrix(rows.count, width)
     let inverseRMS = arena.matrix(rows.count, 1)
     backend.rmsNorm(

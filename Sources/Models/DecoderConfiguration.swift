@@ -73,15 +73,21 @@ extension DecoderConfiguration {
   /// From a Hugging Face folder's `config.json`. A family or an option that isn't implemented is refused by name.
   public init(json: JSONValue, file: String) throws {
     func refuse(_ what: String) -> ModelError {
-      ModelError("\(file): \(what) isn't implemented; known families: \(Family.allCases.map(\.rawValue).joined(separator: ", "))")
+      ModelError(
+        "\(file): \(what) isn't implemented; known families: \(Family.allCases.map(\.rawValue).joined(separator: ", "))"
+      )
     }
     func number(_ key: String) throws -> Int {
-      guard let value = json[key]?.integer else { throw ModelError("\(file): '\(key)' is missing or no whole number; is this a model's config.json?") }
+      guard let value = json[key]?.integer else {
+        throw ModelError("\(file): '\(key)' is missing or no whole number; is this a model's config.json?")
+      }
       return value
     }
     let type = json["model_type"]?.string ?? "none"
     guard let family = Family(rawValue: type) else { throw refuse("the model family '\(type)'") }
-    if let activation = json["hidden_act"]?.string, activation != "silu" { throw refuse("the activation '\(activation)'") }
+    if let activation = json["hidden_act"]?.string, activation != "silu" {
+      throw refuse("the activation '\(activation)'")
+    }
     if json["use_sliding_window"]?.bool == true { throw refuse("sliding-window attention") }
     if json["quantization_config"]?.object != nil { throw refuse("'quantization_config'") }
 
@@ -120,13 +126,18 @@ extension DecoderConfiguration {
   public init(gguf: GGUFFile) throws {
     let file = gguf.file
     func refuse(_ what: String) -> ModelError {
-      ModelError("\(file): \(what) isn't implemented; known families: \(Family.allCases.map(\.rawValue).joined(separator: ", "))")
+      ModelError(
+        "\(file): \(what) isn't implemented; known families: \(Family.allCases.map(\.rawValue).joined(separator: ", "))"
+      )
     }
     let architecture = gguf.metadata["general.architecture"]?.string ?? "none"
     guard let family = Family(rawValue: architecture) else { throw refuse("the model family '\(architecture)'") }
     func value(_ key: String) -> GGUFValue? { gguf.metadata["\(architecture).\(key)"] }
     func number(_ key: String) throws -> Int {
-      guard let number = value(key)?.integer else { throw ModelError("\(file): the metadata '\(architecture).\(key)' is missing; the file is damaged or of another kind") }
+      guard let number = value(key)?.integer else {
+        throw ModelError(
+          "\(file): the metadata '\(architecture).\(key)' is missing; the file is damaged or of another kind")
+      }
       return number
     }
     if let scaling = value("rope.scaling.type")?.string, scaling != "none" { throw refuse("RoPE scaling '\(scaling)'") }

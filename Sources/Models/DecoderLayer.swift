@@ -72,7 +72,8 @@ struct LayerRunner {
     let input = dropped(x, layer)
     let low = arena.matrix(x.rows, lora.a.rows)
     backend.multiply(input, transposeA: false, lora.a, transposeB: true, alpha: 1, beta: 0, into: low)
-    backend.multiply(low, transposeA: false, lora.b, transposeB: true, alpha: Float(adapter.configuration.scaling), beta: 1, into: y)
+    backend.multiply(
+      low, transposeA: false, lora.b, transposeB: true, alpha: Float(adapter.configuration.scaling), beta: 1, into: y)
     arena.reset(to: mark)
   }
 
@@ -119,13 +120,15 @@ struct LayerRunner {
 
   /// out (T,D) ← the layer applied to x (T,D). With a cache, keys and values go into its rows `cacheRows`, and `segments` speak of these.
   func forward(
-    _ layer: DecoderLayer, x: Matrix, positions: [Int32], segments: [AttentionSegment], cache: CacheLayer? = nil, into out: Matrix
+    _ layer: DecoderLayer, x: Matrix, positions: [Int32], segments: [AttentionSegment], cache: CacheLayer? = nil,
+    into out: Matrix
   ) -> LayerActivations {
     let t = x.rows
     let activations = LayerActivations(
       x: x, norm1: arena.matrix(t, x.columns), residual: arena.matrix(t, x.columns), norm2: arena.matrix(t, x.columns),
       inverseRMS1: arena.matrix(t, 1), inverseRMS2: arena.matrix(t, 1),
-      q: arena.matrix(t, heads * headSize), k: arena.matrix(t, kvHeads * headSize), v: arena.matrix(t, kvHeads * headSize),
+      q: arena.matrix(t, heads * headSize), k: arena.matrix(t, kvHeads * headSize),
+      v: arena.matrix(t, kvHeads * headSize),
       attention: arena.matrix(t, heads * headSize), logSumExp: arena.matrix(t, heads),
       gate: arena.matrix(t, configuration.intermediateSize), up: arena.matrix(t, configuration.intermediateSize),
       product: arena.matrix(t, configuration.intermediateSize))
@@ -158,7 +161,8 @@ struct LayerRunner {
   /// Turns d (T,D), the gradient of the layer's output, into the gradient of its input, in place, and adds the adapter's gradients.
   /// `needsInput` false skips what only layers below would need. gate and up of `s` are overwritten.
   func backward(
-    _ layer: DecoderLayer, _ s: LayerActivations, segments: [AttentionSegment], positions: [Int32], d: Matrix, needsInput: Bool
+    _ layer: DecoderLayer, _ s: LayerActivations, segments: [AttentionSegment], positions: [Int32], d: Matrix,
+    needsInput: Bool
   ) {
     let mark = arena.mark
     let t = d.rows
@@ -179,7 +183,8 @@ struct LayerRunner {
     let dk = arena.matrix(t, kvHeads * headSize)
     let dv = arena.matrix(t, kvHeads * headSize)
     backend.attentionBackward(
-      dOut: dAttention, q: s.q, k: s.k, v: s.v, out: s.attention, logSumExp: s.logSumExp, segments: segments, heads: heads,
+      dOut: dAttention, q: s.q, k: s.k, v: s.v, out: s.attention, logSumExp: s.logSumExp, segments: segments,
+      heads: heads,
       kvHeads: kvHeads, dq: dq, dk: dk, dv: dv)
     backend.rope(dq, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: true)
     backend.rope(dk, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: true)

@@ -44,13 +44,16 @@ public struct Generator {
   /// Continues each prompt up to an end token or `maxNewTokens`. `onToken` hears (prompt's index, token) as they come and may end the
   /// work by returning false.
   public func generate(
-    _ prompts: [[Int32]], maxNewTokens: Int, sampling: Sampling = .greedy, onToken: (Int, Int32) -> Bool = { _, _ in true }
+    _ prompts: [[Int32]], maxNewTokens: Int, sampling: Sampling = .greedy,
+    onToken: (Int, Int32) -> Bool = { _, _ in true }
   ) throws -> [Generation] {
     let limit = session.decoder.configuration.maxPositionEmbeddings
     for (index, prompt) in prompts.enumerated() {
       if prompt.isEmpty { throw ModelError("prompt \(index + 1) is empty; give it at least one token") }
       if prompt.count + maxNewTokens > limit {
-        throw ModelError("prompt \(index + 1) has \(prompt.count) tokens, with \(maxNewTokens) new ones more than the model's \(limit); shorten it or lower --max-new-tokens")
+        throw ModelError(
+          "prompt \(index + 1) has \(prompt.count) tokens, with \(maxNewTokens) new ones more than the model's \(limit); shorten it or lower --max-new-tokens"
+        )
       }
     }
     var results = prompts.map { _ in Generation() }
@@ -62,7 +65,9 @@ public struct Generator {
     for group in prefillGroups(prompts) {
       let fed = group.map { (sequence: $0, ids: prompts[$0]) }
       let logits = session.step(fed, cache: cache)
-      guard take(logits, fed.map(\.sequence), maxNewTokens, &samplers, &results, &running, onToken) else { return results }
+      guard take(logits, fed.map(\.sequence), maxNewTokens, &samplers, &results, &running, onToken) else {
+        return results
+      }
     }
     while !running.isEmpty {
       let fed = running
@@ -75,7 +80,8 @@ public struct Generator {
 
   /// Chooses the next token of each sequence and notes who goes on. False when the listener wants no more.
   private func take(
-    _ logits: Matrix, _ sequences: [Int], _ maxNewTokens: Int, _ samplers: inout [Sampler], _ results: inout [Generation],
+    _ logits: Matrix, _ sequences: [Int], _ maxNewTokens: Int, _ samplers: inout [Sampler],
+    _ results: inout [Generation],
     _ running: inout [(sequence: Int, ids: [Int32])], _ onToken: (Int, Int32) -> Bool
   ) -> Bool {
     let best = session.decoder.backend.argmax(logits)
@@ -120,7 +126,9 @@ struct Sampler {
   /// `logits` is one row (1, V), `best` its largest column.
   mutating func choose(_ logits: Matrix, best: Int32) -> Int32 {
     guard sampling.temperature > 0 else { return best }
-    var candidates = logits.elements.enumerated().map { (token: Int32($0.offset), logit: $0.element / sampling.temperature) }
+    var candidates = logits.elements.enumerated().map {
+      (token: Int32($0.offset), logit: $0.element / sampling.temperature)
+    }
     candidates.sort { $0.logit != $1.logit ? $0.logit > $1.logit : $0.token < $1.token }
     if sampling.topK > 0 { candidates = Array(candidates.prefix(sampling.topK)) }
     let peak = candidates[0].logit

@@ -83,7 +83,8 @@ public final class LoraAdapter: Sendable {
       for name in names where !all.contains(where: { TargetModules.names([name]).contains($0.path) }) {
         let known = Set(all.compactMap { $0.path.split(separator: ".").last.map(String.init) }).sorted()
         throw ModelError(
-          "target_modules: '\(name)' matches no layer of the model; its layers: \(known.joined(separator: ", ")), or all-linear")
+          "target_modules: '\(name)' matches no layer of the model; its layers: \(known.joined(separator: ", ")), or all-linear"
+        )
       }
     }
     return all.filter { targets.contains($0.path) }
@@ -101,7 +102,9 @@ extension LoraAdapter {
     var missing = Set(layers.map(\.path))
     for pair in saved.pairs {
       guard let layer = layer(pair.module) else {
-        throw ModelError("\(folder.path): the adapter has weights for '\(pair.module)', which this model lacks; use the model it was trained on")
+        throw ModelError(
+          "\(folder.path): the adapter has weights for '\(pair.module)', which this model lacks; use the model it was trained on"
+        )
       }
       guard pair.rank == configuration.r, pair.inputs == layer.a.columns, pair.outputs == layer.b.rows else {
         throw ModelError(
@@ -113,17 +116,25 @@ extension LoraAdapter {
       missing.remove(pair.module)
     }
     if let path = missing.min() {
-      throw ModelError("\(folder.path): the adapter has no weights for '\(path)', though its target_modules name it; the file is incomplete")
+      throw ModelError(
+        "\(folder.path): the adapter has no weights for '\(path)', though its target_modules name it; the file is incomplete"
+      )
     }
   }
 
-  /// The adapter as PEFT's files hold it.
+  /// The adapter as PEFT's files hold it. `all-linear` is written out as the layers' names, as PEFT itself does.
   public var saved: PEFTAdapter {
-    PEFTAdapter(
+    var configuration = configuration
+    if configuration.targetModules == .allLinear {
+      configuration.targetModules = .names(
+        Set(layers.compactMap { $0.path.split(separator: ".").last.map(String.init) }).sorted())
+    }
+    return PEFTAdapter(
       configuration: configuration,
       pairs: layers.map { layer in
         LoRAPair(
-          module: layer.path, rank: configuration.r, inputs: layer.a.columns, outputs: layer.b.rows, a: layer.a.elements,
+          module: layer.path, rank: configuration.r, inputs: layer.a.columns, outputs: layer.b.rows,
+          a: layer.a.elements,
           b: layer.b.elements)
       })
   }

@@ -12,7 +12,9 @@ public enum ModelFile: Sendable {
   public init(path: String) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw ModelError("\(path): no such file or folder; give a GGUF file, a Hugging Face folder, or a name that `lorapress model list` shows")
+      throw ModelError(
+        "\(path): no such file or folder; give a GGUF file, a Hugging Face folder, or a name that `lorapress model list` shows"
+      )
     }
     if isFolder.boolValue {
       let file = path + "/config.json"
@@ -44,8 +46,10 @@ public enum ModelFile: Sendable {
   public var weightTypes: String {
     var counts: [TensorType: Int] = [:]
     for tensor in source.tensors { counts[tensor.type, default: 0] += tensor.count }
-    return counts.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }.map { $0.key.rawValue.uppercased() }
-      .joined(separator: " + ")
+    return counts.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }.map {
+      $0.key.rawValue.uppercased()
+    }
+    .joined(separator: " + ")
   }
 }
 
@@ -70,10 +74,12 @@ extension Decoder {
     let norm = try reader.matrix("model.norm.weight", 1, configuration.hiddenSize)
     let lmHead =
       configuration.tieWordEmbeddings
-      ? embedTokens : Weight(try reader.matrix("lm_head.weight", configuration.vocabularySize, configuration.hiddenSize))
+      ? embedTokens
+      : Weight(try reader.matrix("lm_head.weight", configuration.vocabularySize, configuration.hiddenSize))
     progress(total, total)
     return Decoder(
-      configuration: configuration, backend: backend, embedTokens: embedTokens, layers: layers, norm: norm, lmHead: lmHead,
+      configuration: configuration, backend: backend, embedTokens: embedTokens, layers: layers, norm: norm,
+      lmHead: lmHead,
       inverseFrequencies: try reader.inverseFrequencies())
   }
   // endregion: load-model
@@ -112,7 +118,9 @@ private struct WeightReader {
   func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> Matrix {
     let info = try file.source.require(stored(name))
     guard info.rows == rows, info.columns == columns else {
-      throw ModelError("\(file.source.file): '\(info.name)' has the shape \(info.shape), the configuration needs [\(rows), \(columns)]; the file is damaged or of another model")
+      throw ModelError(
+        "\(file.source.file): '\(info.name)' has the shape \(info.shape), the configuration needs [\(rows), \(columns)]; the file is damaged or of another model"
+      )
     }
     let result = Matrix(rows, columns)
     try result.withElements { try file.source.readAll(info.name, into: $0, threads: threads) }
@@ -146,7 +154,9 @@ private struct WeightReader {
     // Llama 3's scaling stands in a GGUF as one divisor a frequency.
     let factors = try gguf.floats("rope_freqs.weight")
     guard factors.count == plain.count else {
-      throw ModelError("\(gguf.file): 'rope_freqs.weight' has \(factors.count) factors, \(plain.count) are needed; the file is damaged")
+      throw ModelError(
+        "\(gguf.file): 'rope_freqs.weight' has \(factors.count) factors, \(plain.count) are needed; the file is damaged"
+      )
     }
     return zip(plain, factors).map { $0 / $1 }
   }

@@ -27,7 +27,9 @@ public enum AtomicFolder {
       // Without an exchange there is a moment with neither; `recover` knows the name that is left then.
       let old = aside(url)
       try? FileManager.default.removeItem(at: old)
-      guard rename(url.path, old.path) == 0, rename(new.path, url.path) == 0 else { throw .unwritable(url.path, code: errno) }
+      guard rename(url.path, old.path) == 0, rename(new.path, url.path) == 0 else {
+        throw .unwritable(url.path, code: errno)
+      }
       try? FileManager.default.removeItem(at: old)
       return
     }

@@ -68,7 +68,8 @@ public struct DatasetReport: Codable, Sendable, Equatable {
     public var groups: Int
 
     public init(
-      read: Int, kept: Int, rejected: Int, train: Int, validation: Int, test: Int, testTaught: Int, testUntaught: Int, groups: Int
+      read: Int, kept: Int, rejected: Int, train: Int, validation: Int, test: Int, testTaught: Int, testUntaught: Int,
+      groups: Int
     ) {
       self.read = read
       self.kept = kept
@@ -111,7 +112,8 @@ public struct DatasetReport: Codable, Sendable, Equatable {
     public var supervisedTokens: Int
 
     public init(
-      source: ChatRow.Source, before: [Field], after: [ChatRow.Message], rendered: String, tokens: Int, supervisedTokens: Int
+      source: ChatRow.Source, before: [Field], after: [ChatRow.Message], rendered: String, tokens: Int,
+      supervisedTokens: Int
     ) {
       self.source = source
       self.before = before
@@ -149,7 +151,8 @@ public struct DatasetReport: Codable, Sendable, Equatable {
   public var leakage: Leakage
 
   public init(
-    schema: String, mapping: [String: String], counts: Counts, rejects: [String: Int], categories: [String: [String: Int]],
+    schema: String, mapping: [String: String], counts: Counts, rejects: [String: Int],
+    categories: [String: [String: Int]],
     maxTokens: Int, tokenLengths: [LengthCount], samples: [Sample], leakage: Leakage
   ) {
     self.schema = schema

@@ -26,7 +26,9 @@ public struct AnswerSample: Codable, Sendable, Equatable {
   public var base: Answer
   public var tuned: Answer
 
-  public init(number: Int, kind: String, group: String?, question: String, reference: String, base: Answer, tuned: Answer) {
+  public init(
+    number: Int, kind: String, group: String?, question: String, reference: String, base: Answer, tuned: Answer
+  ) {
     self.number = number
     self.kind = kind
     self.group = group

@@ -12,7 +12,9 @@ public struct Experiment: Sendable, Equatable {
   /// Reads an experiment. `overrides` are `--set` pairs: a path ("training.max_steps") and a value in YAML.
   public init(file url: URL, overrides: [(path: String, value: String)] = []) throws {
     let text: String
-    do { text = try String(contentsOf: url, encoding: .utf8) } catch { throw RunsError.unreadable(url.relativePath, error) }
+    do { text = try String(contentsOf: url, encoding: .utf8) } catch {
+      throw RunsError.unreadable(url.relativePath, error)
+    }
     try self.init(text: text, file: url.relativePath, overrides: overrides)
   }
 
@@ -42,7 +44,9 @@ public struct Experiment: Sendable, Equatable {
     return node.yaml()
   }
 
-  private static func setting(_ new: YAMLNode, at path: [String], in node: YAMLNode, path whole: String) throws -> YAMLNode {
+  private static func setting(_ new: YAMLNode, at path: [String], in node: YAMLNode, path whole: String) throws
+    -> YAMLNode
+  {
     guard let key = path.first else { return new }
     var entries: [YAMLNode.Entry]
     switch node.content {
@@ -89,7 +93,9 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
     if model.name.isEmpty { throw missing("'model.name' is missing; `lorapress model list` shows the names") }
     if dataset.files.isEmpty { throw missing("'dataset.files' is missing; list at least one data file") }
     if dataset.split != nil, !dataset.validationFiles.isEmpty || !dataset.testFiles.isEmpty {
-      throw missing("'dataset.split' and validation_files/test_files exclude each other; write `split: none` for files that are split already")
+      throw missing(
+        "'dataset.split' and validation_files/test_files exclude each other; write `split: none` for files that are split already"
+      )
     }
     if let split = dataset.split, split.testSeen > split.test {
       throw missing("'dataset.split.test_seen' (\(split.testSeen)) must not be more than 'test' (\(split.test))")
@@ -98,7 +104,9 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
       throw missing("'dataset.split.test_seen' needs 'group': the column that names what rows have in common")
     }
     if training.maxSeqLength > dataset.maxTokens {
-      throw missing("'training.max_seq_length' (\(training.maxSeqLength)) must not be more than 'dataset.max_tokens' (\(dataset.maxTokens))")
+      throw missing(
+        "'training.max_seq_length' (\(training.maxSeqLength)) must not be more than 'dataset.max_tokens' (\(dataset.maxTokens))"
+      )
     }
   }
 }
@@ -251,7 +259,9 @@ public struct TrainingSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("max_grad_norm", &maxGradNorm) { $0 >= 0 ? nil : "0 (no clipping) or more" }
     try binder.bind("eval_steps", &evalSteps) { $0 >= 1 ? nil : "at least 1" }
     try binder.bind("save_steps", &saveSteps) { $0 >= 1 ? nil : "at least 1" }
-    try binder.bind("save_total_limit", &saveTotalLimit) { $0 == 1 ? nil : "1 (the best and the last checkpoint are kept)" }
+    try binder.bind("save_total_limit", &saveTotalLimit) {
+      $0 == 1 ? nil : "1 (the best and the last checkpoint are kept)"
+    }
     try binder.bind("metric_for_best_model", &metricForBestModel)
     try binder.bind("seed", &seed)
   }

@@ -65,7 +65,9 @@ public enum RecordFile {
     do { return try Data(contentsOf: url) } catch { throw RunsError.unreadable(url.relativePath, error) }
   }
 
-  private static func decode<Record: Decodable>(_ type: Record.Type, _ data: Data, file: String, line: Int?) throws -> Record {
+  private static func decode<Record: Decodable>(_ type: Record.Type, _ data: Data, file: String, line: Int?) throws
+    -> Record
+  {
     do {
       return try decoder.decode(type, from: data)
     } catch let error as DecodingError {
@@ -75,11 +77,14 @@ public enum RecordFile {
   }
 
   private static func explanation(_ error: DecodingError) -> String {
-    func path(_ context: DecodingError.Context) -> String { context.codingPath.map(\.stringValue).joined(separator: ".") }
+    func path(_ context: DecodingError.Context) -> String {
+      context.codingPath.map(\.stringValue).joined(separator: ".")
+    }
     switch error {
     case .keyNotFound(let key, let context):
       return "'\((context.codingPath.map(\.stringValue) + [key.stringValue]).joined(separator: "."))' is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context): return "'\(path(context))' holds another kind of value than expected"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+      return "'\(path(context))' holds another kind of value than expected"
     case .dataCorrupted(let context):
       return context.codingPath.isEmpty ? "not valid JSON" : "'\(path(context))' holds a value that is not known"
     @unknown default: return "not readable"

@@ -39,7 +39,9 @@ public struct RunFolder: Sendable, Equatable {
 
   /// Names that are safe as a folder, in a URL and on every system: letters, digits, '.', '-' and '_', not starting with '.'.
   public static func isSafeName(_ name: String) -> Bool {
-    guard let first = name.unicodeScalars.first, first != ".", first != "-", name.utf8.count <= 100 else { return false }
+    guard let first = name.unicodeScalars.first, first != ".", first != "-", name.utf8.count <= 100 else {
+      return false
+    }
     return name.unicodeScalars.allSatisfy {
       ($0.properties.isAlphabetic || $0.properties.numericType != nil || "._-".unicodeScalars.contains($0))
     }

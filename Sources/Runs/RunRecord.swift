@@ -90,7 +90,8 @@ public struct ModelRecord: Codable, Sendable, Equatable {
   public var compute: String
 
   public init(
-    name: String, source: String?, license: String?, file: String, bytes: Int, sha256: String, architecture: String, parameters: Int,
+    name: String, source: String?, license: String?, file: String, bytes: Int, sha256: String, architecture: String,
+    parameters: Int,
     layers: Int, hiddenSize: Int, vocabularySize: Int, fileWeights: String, weights: String, compute: String
   ) {
     self.name = name

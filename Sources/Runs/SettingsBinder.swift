@@ -115,7 +115,9 @@ public struct SettingsBinder {
   ) throws {
     guard let entries = node.mapping else {
       let name = path.isEmpty ? "an experiment" : "'\(path)'"
-      throw FormatError(file: file, line: node.line, column: node.column, message: "\(name) must be a mapping of settings, not \(node.kind)")
+      throw FormatError(
+        file: file, line: node.line, column: node.column,
+        message: "\(name) must be a mapping of settings, not \(node.kind)")
     }
     var binder = SettingsBinder(mode: .reading, file: file, path: path, given: entries, reasons: reasons)
     try section.bind(&binder)
@@ -125,11 +127,14 @@ public struct SettingsBinder {
       let nearest = Spelling.nearest(to: key, among: binder.known)
       let hint = nearest.map { "did you mean '\($0)'?" } ?? "known here: \(binder.known.joined(separator: ", "))"
       throw FormatError(
-        file: file, line: entry.key.line, column: entry.key.column, message: "unknown setting '\(binder.full(key))'; \(hint)")
+        file: file, line: entry.key.line, column: entry.key.column,
+        message: "unknown setting '\(binder.full(key))'; \(hint)")
     }
   }
 
-  static func write<Section: SettingsSection>(_ section: Section, path: String = "", reasons: [String: String]) throws -> YAMLNode {
+  static func write<Section: SettingsSection>(_ section: Section, path: String = "", reasons: [String: String]) throws
+    -> YAMLNode
+  {
     var copy = section
     var binder = SettingsBinder(mode: .writing, file: "", path: path, given: [], reasons: reasons)
     try copy.bind(&binder)
@@ -161,7 +166,9 @@ public struct SettingsBinder {
       written.append((key, reasons[full(key)].map { .mapping([("value", node), ("why", .text($0))]) } ?? node))
     case .reading:
       guard let node = take(key) else { return }
-      guard let new = Value(setting: node) else { throw failure(key, node, "must be \(Value.expectation), not \(node.kind)") }
+      guard let new = Value(setting: node) else {
+        throw failure(key, node, "must be \(Value.expectation), not \(node.kind)")
+      }
       if let wish = check(new) { throw failure(key, node, "must be \(wish), not \(node.kind)") }
       value = new
     }

@@ -17,7 +17,9 @@ struct Blocks: Sendable {
     return .text([text, file.map(words.from)].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: " "))
   }
 
-  func table(_ table: DataTable, caption: Rich) -> Rich { table.captioned(caption, number: ledger.nextTable(), words: words) }
+  func table(_ table: DataTable, caption: Rich) -> Rich {
+    table.captioned(caption, number: ledger.nextTable(), words: words)
+  }
 
   /// What stands where a stage has left nothing.
   func missing(_ what: String) -> Rich {
@@ -53,11 +55,12 @@ struct Blocks: Sendable {
   }
 
   private func picture(_ chart: DrawnChart, base: String, isDark: Bool) -> String {
-    guard let wide = image(chart, isPhone: false, isDark: isDark), let phone = image(chart, isPhone: true, isDark: isDark)
+    guard let wide = image(chart, isPhone: false, isDark: isDark),
+      let phone = image(chart, isPhone: true, isDark: isDark)
     else { return "" }
     func size(_ image: ChartImage) -> String { "width=\"\(image.width)\" height=\"\(image.height)\"" }
     let name = isDark ? "class=\"on-dark\" hidden" : "class=\"on-light\""
-    return "<picture \(name)><source media=\"(max-width:35rem)\" srcset=\"\(phone.variant.fileName(base))\" \(size(phone))>"
+    return "<picture \(name)><source media=\"(max-width:35rem)\" srcset=\"\(phone.variant.fileName(base))\">"
       + "<img src=\"\(wide.variant.fileName(base))\" \(size(wide)) alt=\"\(Escape.html(chart.alt))\"></picture>\n"
   }
 
@@ -65,11 +68,15 @@ struct Blocks: Sendable {
   private func reading(_ kind: ChartKind, _ chart: DrawnChart) -> String {
     switch kind {
     case .loss:
-      let line = chart.isSmoothed
-        ? words.pick("진한 선은 학습 손실의 이동평균, 옅은 선은 원값이다.", "The strong line is the moving average of train loss, the faint one its raw values.")
+      let line =
+        chart.isSmoothed
+        ? words.pick(
+          "진한 선은 학습 손실의 이동평균, 옅은 선은 원값이다.",
+          "The strong line is the moving average of train loss, the faint one its raw values.")
         : words.pick("선은 학습 손실의 원값이다.", "The line is train loss as measured.")
-      return line + words.pick(
-        " 네모는 검증 손실이고 고리는 그중 가장 낮은 값이다.", " Squares are evaluation loss; the ring marks its lowest value.")
+      return line
+        + words.pick(
+          " 네모는 검증 손실이고 고리는 그중 가장 낮은 값이다.", " Squares are evaluation loss; the ring marks its lowest value.")
     case .learningRate:
       return words.pick("step마다 실제로 쓴 학습률이다.", "The learning rate each step was taken with.")
     case .tokenLengths:
@@ -82,12 +89,14 @@ struct Blocks: Sendable {
   // MARK: Code
 
   static func code(
-    _ code: String, language: String, file: String, lines: String?, words: SiteWords, highlight: (String, String) -> String
+    _ code: String, language: String, file: String, lines: String?, words: SiteWords,
+    highlight: (String, String) -> String
   ) -> Rich {
     let label = lines.map { "\(file) \($0)" } ?? file
     let pre = "<pre tabindex=\"0\" role=\"region\" aria-label=\"\(Escape.html("\(words.code): \(label)"))\">"
     let name = "<code>\(Escape.html(file))</code>" + (lines.map { " \(Escape.html($0))" } ?? "")
-    let html = "<figure class=\"code\">\n<figcaption>\(name)</figcaption>\n\(pre)<code>\(highlight(code, language))</code></pre>\n</figure>\n"
+    let html =
+      "<figure class=\"code\">\n<figcaption>\(name)</figcaption>\n\(pre)<code>\(highlight(code, language))</code></pre>\n</figure>\n"
     let heading = Escape.markdownCode(file) + (lines.map { " \(Escape.markdown($0))" } ?? "")
     return Rich(html: html, markdown: "\(heading)\n\n\(Escape.markdownBlock(code, language: language))", plain: file)
   }

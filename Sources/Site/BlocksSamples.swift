@@ -11,11 +11,13 @@ extension Blocks {
       return missing(words.pick("데이터 예시", "Data samples"))
     }
     let items = samples.map { sample -> Rich in
-      let place = "\(sample.source.file.split(separator: "/").last.map(String.init) ?? sample.source.file) · "
+      let place =
+        "\(sample.source.file.split(separator: "/").last.map(String.init) ?? sample.source.file) · "
         + words.pick("\(NumberFormat.grouped(sample.source.row))번째 행", "row \(NumberFormat.grouped(sample.source.row))")
       let size = words.pick(
         "\(NumberFormat.grouped(sample.tokens))토큰, 그중 답 \(NumberFormat.grouped(sample.supervisedTokens))토큰",
-        "\(NumberFormat.grouped(sample.tokens)) tokens, \(NumberFormat.grouped(sample.supervisedTokens)) of them supervised")
+        "\(NumberFormat.grouped(sample.tokens)) tokens, \(NumberFormat.grouped(sample.supervisedTokens)) of them supervised"
+      )
       let before = sample.before.map { ($0.name, $0.value) }
       let after = sample.after.map { (words.role($0.role), $0.content) }
       return pair(before: before, after: after, below: "\(place) · \(size)")
@@ -35,10 +37,12 @@ extension Blocks {
     func lines(_ fields: [(String, String)]) -> String {
       fields.map { "- \(Escape.markdown($0.0)): \(Escape.markdown($0.1))\n" }.joined()
     }
-    let html = "<div class=\"pair\">\n<div class=\"before\">\n<p class=\"label\">\(words.before)</p>\n\(list(before))</div>\n"
+    let html =
+      "<div class=\"pair\">\n<div class=\"before\">\n<p class=\"label\">\(words.before)</p>\n\(list(before))</div>\n"
       + "<div class=\"after\">\n<p class=\"label\">\(words.after)</p>\n\(list(after))</div>\n"
       + "<p class=\"below\">\(Escape.html(below))</p>\n</div>\n"
-    let markdown = "**\(words.before)** (\(Escape.markdown(below)))\n\n\(lines(before))\n**\(words.after)**\n\n\(lines(after))"
+    let markdown =
+      "**\(words.before)** (\(Escape.markdown(below)))\n\n\(lines(before))\n**\(words.after)**\n\n\(lines(after))"
     return Rich(html: html, markdown: markdown, plain: below)
   }
 
@@ -75,10 +79,12 @@ extension Blocks {
     let tuned = words.afterTraining(rank)
     let verdict = self.verdict(sample)
     var html = "<article class=\"item\" aria-label=\"\(Escape.html("\(words.question) \(sample.number)"))\">\n"
-    html += "<p class=\"label\">\(Escape.html(name))</p>\n<p class=\"question\">\(Escape.htmlLines(sample.question))</p>\n"
+    html +=
+      "<p class=\"label\">\(Escape.html(name))</p>\n<p class=\"question\">\(Escape.htmlLines(sample.question))</p>\n"
     html += "<p class=\"label muted\">\(words.reference)</p>\n<div class=\"text\">\(long(sample.reference))</div>\n"
     for (label, answer, side) in [(words.beforeTraining, sample.base, "base"), (tuned, sample.tuned, "tuned")] {
-      html += "<p class=\"label muted \(side)\">\(Escape.html(label))</p>\n<div class=\"text \(side)\">\(long(answer.text))</div>\n"
+      html +=
+        "<p class=\"label muted \(side)\">\(Escape.html(label))</p>\n<div class=\"text \(side)\">\(long(answer.text))</div>\n"
     }
     html += "<p class=\"verdict\">\(Escape.html(verdict))</p>\n</article>\n"
     let markdown =
@@ -112,6 +118,7 @@ extension Blocks {
     let head = text.prefix(shown)
     let cut = head.lastIndex { $0.isWhitespace } ?? head.endIndex
     let part = text[..<cut].trimmingCharacters(in: .whitespacesAndNewlines)
-    return "\(Escape.htmlLines(part))…\n<details>\n<summary>\(words.showAll)</summary>\n\(Escape.htmlLines(text))\n</details>"
+    return
+      "\(Escape.htmlLines(part))…\n<details>\n<summary>\(words.showAll)</summary>\n\(Escape.htmlLines(text))\n</details>"
   }
 }

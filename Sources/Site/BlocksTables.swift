@@ -7,8 +7,10 @@ import Runs
 
 extension Blocks {
   private static let shownTraining = [
-    "learning_rate", "per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps", "max_seq_length",
-    "overflow", "shuffle", "lr_scheduler_type", "warmup_ratio", "warmup_steps", "weight_decay", "max_grad_norm", "eval_steps",
+    "learning_rate", "per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps",
+    "max_seq_length",
+    "overflow", "shuffle", "lr_scheduler_type", "warmup_ratio", "warmup_steps", "weight_decay", "max_grad_norm",
+    "eval_steps",
     "save_steps", "metric_for_best_model", "seed",
   ]
 
@@ -21,7 +23,9 @@ extension Blocks {
     var paths: [String] = []
     for path in run.settingPaths {
       let key = path.split(separator: ".").last.map(String.init) ?? path
-      let isShown = path.hasPrefix("lora.") || (path.hasPrefix("training.") && Self.shownTraining.contains(key)) || path == "model.weights"
+      let isShown =
+        path.hasPrefix("lora.") || (path.hasPrefix("training.") && Self.shownTraining.contains(key))
+        || path == "model.weights"
       if section.map({ path.hasPrefix($0 + ".") }) ?? (isShown || run.setting(path)?.why != nil) { paths.append(path) }
     }
     let found = paths.compactMap { path in run.setting(path).map { (path, $0) } }.filter { !$0.1.node.isNull }
@@ -32,7 +36,10 @@ extension Blocks {
     ]
     if hasReasons { columns.append(DataTable.Column(name: words.pick("이유", "Why"), isProse: true)) }
     let rows = found.map { path, setting -> [Rich] in
-      let cells: [Rich] = [.code(section == nil ? path : String(path.dropFirst(section.map { $0.count + 1 } ?? 0))), .text(written(path, setting.node))]
+      let cells: [Rich] = [
+        .code(section == nil ? path : String(path.dropFirst(section.map { $0.count + 1 } ?? 0))),
+        .text(written(path, setting.node)),
+      ]
       return hasReasons ? cells + [.text(setting.why ?? "—")] : cells
     }
     let text = words.pick("학습에 쓴 설정이다.", "The settings of the run.")
@@ -48,7 +55,10 @@ extension Blocks {
     let machine = run.record.environment
     var rows: [(String, String)] = [
       ("CPU", machine.cpu),
-      (words.pick("명령어 집합", "Instruction sets"), machine.cpuFeatures.isEmpty ? "—" : machine.cpuFeatures.joined(separator: ", ")),
+      (
+        words.pick("명령어 집합", "Instruction sets"),
+        machine.cpuFeatures.isEmpty ? "—" : machine.cpuFeatures.joined(separator: ", ")
+      ),
       (words.pick("코어 / 스레드", "Cores / threads"), "\(machine.cores) / \(machine.threads)"),
       (words.pick("메모리", "Memory"), ValueFormat.bytes.shown(Double(machine.memoryBytes), language: language)),
       (words.pick("운영체제", "Operating system"), machine.os),
@@ -59,7 +69,11 @@ extension Blocks {
       rows.append((words.pick("모델 파일", "Model file"), model.file))
       rows.append((words.pick("모델 크기", "Model size"), ValueFormat.bytes.shown(Double(model.bytes), language: language)))
       rows.append((words.pick("파일의 가중치", "Weights in the file"), model.fileWeights))
-      rows.append((words.pick("학습할 때의 가중치", "Weights in training"), "\(model.weights), \(words.pick("연산", "compute")) \(model.compute)"))
+      rows.append(
+        (
+          words.pick("학습할 때의 가중치", "Weights in training"),
+          "\(model.weights), \(words.pick("연산", "compute")) \(model.compute)"
+        ))
       rows.append(("SHA-256", String(model.sha256.prefix(12)) + "…"))
       if let license = model.license { rows.append((words.pick("라이선스", "Licence"), license)) }
     }
@@ -70,12 +84,14 @@ extension Blocks {
     let columns = DataTable.named([(words.pick("항목", "Item"), false), (words.pick("값", "Value"), false)])
     let text = words.pick("실행한 환경이다.", "Where it ran.")
     return table(
-      DataTable(columns: columns, rows: rows.map { [.text($0.0), .text($0.1)] }), caption: caption(own, text, file: "run.json"))
+      DataTable(columns: columns, rows: rows.map { [.text($0.0), .text($0.1)] }),
+      caption: caption(own, text, file: "run.json"))
   }
 
   func stages(caption own: String?) -> Rich {
     let order = ["prepare", "train", "evaluate"]
-    let names = order.filter { run.record.stages[$0] != nil } + run.record.stages.keys.sorted().filter { !order.contains($0) }
+    let names =
+      order.filter { run.record.stages[$0] != nil } + run.record.stages.keys.sorted().filter { !order.contains($0) }
     let stages = names.compactMap { name in run.record.stages[name].map { (name, $0) } }
     guard !stages.isEmpty else { return missing(words.pick("단계", "Stages")) }
     func time(_ seconds: Double) -> String { NumberFormat.duration(seconds: seconds, language: language.chart) }
@@ -97,7 +113,8 @@ extension Blocks {
     let files = run.record.artifacts.filter { $0.path.hasPrefix("checkpoints/") }
     guard !files.isEmpty else { return missing(words.pick("체크포인트", "Checkpoints")) }
     let columns = [
-      DataTable.Column(name: words.pick("파일", "File")), DataTable.Column(name: words.pick("크기", "Size"), isNumeric: true),
+      DataTable.Column(name: words.pick("파일", "File")),
+      DataTable.Column(name: words.pick("크기", "Size"), isNumeric: true),
       DataTable.Column(name: "SHA-256"),
     ]
     let rows = files.map { file -> [Rich] in
@@ -120,7 +137,8 @@ extension Blocks {
     let counts = report.counts
     func count(_ value: Int) -> Rich { .text(NumberFormat.grouped(value)) }
     var rows: [[Rich]] = [
-      [.text(words.pick("읽은 행", "Rows read")), count(counts.read)], [.text(words.pick("쓴 행", "Kept")), count(counts.kept)],
+      [.text(words.pick("읽은 행", "Rows read")), count(counts.read)],
+      [.text(words.pick("쓴 행", "Kept")), count(counts.kept)],
       [.text(words.pick("버린 행", "Rejected")), count(counts.rejected)],
     ]
     for reason in report.rejects.keys.sorted() {
@@ -142,9 +160,12 @@ extension Blocks {
 
   /// Corpus scores: a row a set and model, a column a metric.
   func metricsTable(caption own: String?) -> Rich {
-    guard let evaluation = run.evaluation, !evaluation.sets.isEmpty else { return missing(words.pick("평가", "Evaluation")) }
+    guard let evaluation = run.evaluation, !evaluation.sets.isEmpty else {
+      return missing(words.pick("평가", "Evaluation"))
+    }
     let order = ["all", "taught", "untaught"]
-    let sets = order.filter { evaluation.sets[$0] != nil } + evaluation.sets.keys.sorted().filter { !order.contains($0) }
+    let sets =
+      order.filter { evaluation.sets[$0] != nil } + evaluation.sets.keys.sorted().filter { !order.contains($0) }
     let metrics = ["bleu", "chrf", "rouge1", "rouge2", "rougeL"].filter { name in
       evaluation.sets.values.contains { $0.base.scores[name] != nil || $0.tuned.scores[name] != nil }
     }
@@ -164,7 +185,10 @@ extension Blocks {
         rows.append(row)
       }
     }
-    let text = words.pick("시험 질문에 대한 점수이다. BLEU와 chrF는 0~100, ROUGE는 0~1이다. ", "Scores on the test questions: BLEU and chrF from 0 to 100, ROUGE from 0 to 1. ")
+    let text =
+      words.pick(
+        "시험 질문에 대한 점수이다. BLEU와 chrF는 0~100, ROUGE는 0~1이다. ",
+        "Scores on the test questions: BLEU and chrF from 0 to 100, ROUGE from 0 to 1. ")
       + words.best + " " + words.noInterval
     let body = table(DataTable(columns: columns, rows: rows), caption: caption(own, text, file: "metrics.json"))
     return body + signatures(evaluation, metrics)
@@ -172,18 +196,24 @@ extension Blocks {
 
   private func score(_ metric: String, _ value: Double?, _ other: Double?) -> Rich {
     guard let value else { return .text("—") }
-    let text = Rich.text(metric.hasPrefix("rouge") ? NumberFormat.fixed(value, decimals: 3) : NumberFormat.fixed(value, decimals: 1))
+    let text = Rich.text(
+      metric.hasPrefix("rouge") ? NumberFormat.fixed(value, decimals: 3) : NumberFormat.fixed(value, decimals: 1))
     return other.map { value > $0 } ?? false ? .strong(text) : text
   }
 
   private func signatures(_ evaluation: EvaluationRecord, _ metrics: [String]) -> Rich {
     guard let scores = (evaluation.sets["all"] ?? evaluation.sets.values.first)?.tuned.scores else { return .text("") }
-    let lines = metrics.compactMap { name in scores[name].map { (SiteWords.metric(name), $0.signature) } }.filter { !$0.1.isEmpty }
+    let lines = metrics.compactMap { name in scores[name].map { (SiteWords.metric(name), $0.signature) } }.filter {
+      !$0.1.isEmpty
+    }
     guard !lines.isEmpty else { return .text("") }
     let title = words.pick("점수의 서명", "Signatures of the scores")
-    let html = "<details class=\"signatures\">\n<summary>\(title)</summary>\n<ul>\n"
-      + lines.map { "<li>\(Escape.html($0.0)): <code>\(Escape.html($0.1))</code></li>\n" }.joined() + "</ul>\n</details>\n"
-    let markdown = "\n\(title):\n\n" + lines.map { "- \(Escape.markdown($0.0)): \(Escape.markdownCode($0.1))\n" }.joined()
+    let html =
+      "<details class=\"signatures\">\n<summary>\(title)</summary>\n<ul>\n"
+      + lines.map { "<li>\(Escape.html($0.0)): <code>\(Escape.html($0.1))</code></li>\n" }.joined()
+      + "</ul>\n</details>\n"
+    let markdown =
+      "\n\(title):\n\n" + lines.map { "- \(Escape.markdown($0.0)): \(Escape.markdownCode($0.1))\n" }.joined()
     return Rich(html: html, markdown: markdown, plain: "")
   }
 
@@ -192,7 +222,9 @@ extension Blocks {
     guard let evaluation = run.evaluation else { return missing(words.pick("평가", "Evaluation")) }
     let loss = evaluation.validationLoss
     func row(_ name: String, _ value: Double, isBest: Bool) -> [Rich] {
-      let cells = [Rich.text(NumberFormat.fixed(value, decimals: 3)), .text(NumberFormat.fixed(exp(value), decimals: 2))]
+      let cells = [
+        Rich.text(NumberFormat.fixed(value, decimals: 3)), .text(NumberFormat.fixed(exp(value), decimals: 2)),
+      ]
       return [.text(name)] + cells.map { isBest ? .strong($0) : $0 }
         + [.text(NumberFormat.grouped(evaluation.validationSupervisedTokens))]
     }
@@ -200,12 +232,18 @@ extension Blocks {
       (words.pick("모델", "Model"), false), (words.pick("검증 손실", "Validation loss"), true), ("perplexity", true),
       (words.pick("n (답의 토큰)", "n (answer tokens)"), true),
     ])
-    let text = words.pick("검증 손실은 답의 토큰마다 평균한 값(nat)이고, perplexity는 그 지수이다. ", "Validation loss is the mean over the answers' tokens in nats; perplexity is its exponential. ")
+    let text =
+      words.pick(
+        "검증 손실은 답의 토큰마다 평균한 값(nat)이고, perplexity는 그 지수이다. ",
+        "Validation loss is the mean over the answers' tokens in nats; perplexity is its exponential. ")
       + words.best + " " + words.noInterval
     return table(
-      DataTable(columns: columns, rows: [
-        row("base", loss.base, isBest: loss.base < loss.tuned), row("LoRA", loss.tuned, isBest: loss.tuned < loss.base),
-      ]), caption: caption(own, text, file: "metrics.json"))
+      DataTable(
+        columns: columns,
+        rows: [
+          row("base", loss.base, isBest: loss.base < loss.tuned),
+          row("LoRA", loss.tuned, isBest: loss.tuned < loss.base),
+        ]), caption: caption(own, text, file: "metrics.json"))
   }
 
   /// The evaluations during training.

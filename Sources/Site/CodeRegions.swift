@@ -39,7 +39,8 @@ struct CodeRegions: Sendable {
       throw SiteError("there is no region \"\(name)\" in the sources; \(near ?? "mark it with `// region: \(name)`")")
     }
     guard found.count == 1 else {
-      throw SiteError("the region \"\(name)\" is marked more than once (\(found.map(\.file).joined(separator: ", "))); rename one")
+      throw SiteError(
+        "the region \"\(name)\" is marked more than once (\(found.map(\.file).joined(separator: ", "))); rename one")
     }
     return found[0]
   }
@@ -58,7 +59,8 @@ struct CodeRegions: Sendable {
     do {
       return (try String(contentsOf: url, encoding: .utf8), Self.language(of: path))
     } catch {
-      throw SiteError("\"\(path)\" can't be read (\(RunsError.reason(error))); name a text file by its path from the project's root")
+      throw SiteError(
+        "\"\(path)\" can't be read (\(RunsError.reason(error))); name a text file by its path from the project's root")
     }
   }
 
@@ -83,7 +85,8 @@ struct CodeRegions: Sendable {
       case .begin(let name): open.append((name, index + 1, []))
       case .end(let name):
         guard let place = open.lastIndex(where: { $0.name == name }) else {
-          throw SiteError("\(file):\(index + 1): endregion \"\(name)\" without its region; add `region: \(name)` before it")
+          throw SiteError(
+            "\(file):\(index + 1): endregion \"\(name)\" without its region; add `region: \(name)` before it")
         }
         let region = open.remove(at: place)
         done.append(
@@ -98,15 +101,28 @@ struct CodeRegions: Sendable {
     return done
   }
 
+  /// The text without the lines that mark regions.
+  static func withoutMarkers(_ text: String) -> String {
+    text.split(separator: "\n", omittingEmptySubsequences: false).filter { marker($0) == nil }.joined(separator: "\n")
+  }
+
   private enum Marker { case begin(String), end(String) }
 
   private static func marker(_ line: Substring) -> Marker? {
     var rest = line.drop { $0 == " " || $0 == "\t" }
-    if rest.hasPrefix("//") { rest = rest.dropFirst(2) } else if rest.hasPrefix("#") { rest = rest.dropFirst() } else { return nil }
+    if rest.hasPrefix("//") {
+      rest = rest.dropFirst(2)
+    } else if rest.hasPrefix("#") {
+      rest = rest.dropFirst()
+    } else {
+      return nil
+    }
     rest = rest.drop { $0 == " " }
     for (word, isEnd) in [("region:", false), ("endregion:", true)] where rest.hasPrefix(word) {
       let name = rest.dropFirst(word.count).trimmingCharacters(in: .whitespaces)
-      let isName = !name.isEmpty && name.unicodeScalars.allSatisfy { $0.properties.isAlphabetic || "0123456789-_.".unicodeScalars.contains($0) }
+      let isName =
+        !name.isEmpty
+        && name.unicodeScalars.allSatisfy { $0.properties.isAlphabetic || "0123456789-_.".unicodeScalars.contains($0) }
       return isName ? (isEnd ? .end(name) : .begin(name)) : nil
     }
     return nil

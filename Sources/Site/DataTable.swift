@@ -12,18 +12,22 @@ struct DataTable: Sendable {
   var columns: [Column]
   var rows: [[Rich]]
 
-  static func named(_ names: [(String, isNumeric: Bool)]) -> [Column] { names.map { Column(name: $0.0, isNumeric: $0.isNumeric) } }
+  static func named(_ names: [(String, isNumeric: Bool)]) -> [Column] {
+    names.map { Column(name: $0.0, isNumeric: $0.isNumeric) }
+  }
 
   /// The table in its scrolling region. `label` names it to a screen reader.
   func html(label: String) -> String {
-    var out = "<div class=\"scroll\" role=\"region\" aria-label=\"\(Escape.html(label))\" tabindex=\"0\">\n<table>\n<thead>\n<tr>"
+    var out =
+      "<div class=\"scroll\" role=\"region\" aria-label=\"\(Escape.html(label))\" tabindex=\"0\">\n<table>\n<thead>\n<tr>"
     for column in columns { out += "<th scope=\"col\"\(name(column, isHead: true))>\(Escape.html(column.name))</th>" }
     out += "</tr>\n</thead>\n<tbody>\n"
     for row in rows {
       out += "<tr>"
       for (index, cell) in row.enumerated() where columns.indices.contains(index) {
         let tag = index == 0 ? "th" : "td"
-        out += "<\(tag)\(index == 0 ? " scope=\"row\"" : "")\(name(columns[index], isHead: false))>\(cell.html)</\(tag)>"
+        out +=
+          "<\(tag)\(index == 0 ? " scope=\"row\"" : "")\(name(columns[index], isHead: false))>\(cell.html)</\(tag)>"
       }
       out += "</tr>\n"
     }
@@ -37,7 +41,9 @@ struct DataTable: Sendable {
   var markdown: String {
     var out = "| " + columns.map { Escape.markdown($0.name) }.joined(separator: " | ") + " |\n"
     out += "|" + columns.map { $0.isNumeric ? " ---: |" : " --- |" }.joined() + "\n"
-    for row in rows { out += "| " + row.map { $0.markdown.isEmpty ? " " : $0.markdown }.joined(separator: " | ") + " |\n" }
+    for row in rows {
+      out += "| " + row.map { $0.markdown.isEmpty ? " " : $0.markdown }.joined(separator: " | ") + " |\n"
+    }
     return out
   }
 

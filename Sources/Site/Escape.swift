@@ -28,18 +28,23 @@ enum Escape {
   static func markdown(_ text: String) -> String {
     var out = ""
     out.reserveCapacity(text.utf8.count + 16)
-    var isStart = true
-    for scalar in text.unicodeScalars {
+    let scalars = Array(text.unicodeScalars)
+    for (index, scalar) in scalars.enumerated() {
+      let next: Unicode.Scalar = index + 1 < scalars.count ? scalars[index + 1] : "\n"
       switch scalar {
+      case "_" where index > 0 && isWord(scalars[index - 1]) && isWord(next): out += "_"
       case "\\", "`", "*", "_", "[", "]", "<", ">", "|", "&", "~", "#", "{", "}", "$":
         out += "\\"
         out.unicodeScalars.append(scalar)
       case "+", "-", "=":
-        if isStart { out += "\\" }
+        if index == 0, !("0"..."9").contains(next) || scalar == "=" { out += "\\" }
         out.unicodeScalars.append(scalar)
       case ".", ")":
-        // "1." at the start of a line would begin a list.
-        if isAfterNumber(out) { out += "\\" }
+        // "1. " at the start of a line would begin a list.
+        let isMarker =
+          next.properties.isWhitespace && index < 10 && index > 0
+          && scalars[..<index].allSatisfy { ("0"..."9").contains($0) }
+        if isMarker { out += "\\" }
         out.unicodeScalars.append(scalar)
       case "\n": out += "<br>"
       case "\r": continue
@@ -47,9 +52,12 @@ enum Escape {
       case _ where isForbidden(scalar): out += "\u{FFFD}"
       default: out.unicodeScalars.append(scalar)
       }
-      isStart = scalar == "\n"
     }
     return out
+  }
+
+  private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
   }
 
   /// A code span in Markdown with a fence that the text can't close; `inTable` keeps `|` from ending the cell.
@@ -64,14 +72,9 @@ enum Escape {
   /// A fenced block whose fence the code can't close.
   static func markdownBlock(_ code: String, language: String) -> String {
     let fence = String(repeating: "`", count: max(3, longestRun(of: "`", in: code) + 1))
-    let word = language.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0 == "-") } ? language : ""
+    let word =
+      language.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0 == "-") } ? language : ""
     return fence + word + "\n" + code + (code.hasSuffix("\n") ? "" : "\n") + fence
-  }
-
-  private static func isAfterNumber(_ text: String) -> Bool {
-    let line = text.utf8.suffix(4)
-    guard line.count == text.utf8.count, let first = line.first else { return false }
-    return (0x30...0x39).contains(first) && line.allSatisfy { (0x30...0x39).contains($0) }
   }
 
   private static func longestRun(of character: Character, in text: String) -> Int {
@@ -110,7 +113,9 @@ struct Rich: Sendable, Equatable {
   }
 
   static func code(_ text: String) -> Rich {
-    Rich(html: "<code>\(Escape.html(text))</code>", markdown: Escape.markdownCode(text, inTable: true), plain: text)
+    // Names may break after their joints, and only there.
+    let joints = "/._-".reduce(Escape.html(text)) { $0.replacing(String($1), with: "\($1)<wbr>") }
+    return Rich(html: "<code>\(joints)</code>", markdown: Escape.markdownCode(text, inTable: true), plain: text)
   }
 
   static func strong(_ inner: Rich) -> Rich {

@@ -23,14 +23,17 @@ public final class HighlightCommand: CodeHighlighter {
   public var isAvailable: Bool { executable != nil }
 
   private static let syntaxes: [String: String] = [
-    "swift": "swift", "python": "python", "py": "python", "yaml": "yaml", "yml": "yaml", "json": "json", "jsonl": "json",
-    "bash": "sh", "sh": "sh", "shell": "sh", "console": "sh", "c": "c", "h": "c", "cpp": "c", "js": "js", "javascript": "js",
+    "swift": "swift", "python": "python", "py": "python", "yaml": "yaml", "yml": "yaml", "json": "json",
+    "jsonl": "json",
+    "bash": "sh", "sh": "sh", "shell": "sh", "console": "sh", "c": "c", "h": "c", "cpp": "c", "js": "js",
+    "javascript": "js",
     "html": "html", "xml": "xml", "css": "css", "sql": "sql", "make": "make", "rust": "rs", "go": "go", "java": "java",
   ]
 
   /// highlight's classes. Identifiers it takes for keywords of a third kind, and operators, stay in ink.
   private static let classes: [String: String] = [
-    "kwa": "k", "kwb": "t", "kwd": "f", "str": "s", "sng": "s", "num": "n", "com": "c", "slc": "c", "ppc": "m", "pps": "m",
+    "kwa": "k", "kwb": "t", "kwd": "f", "str": "s", "sng": "s", "num": "n", "com": "c", "slc": "c", "ppc": "m",
+    "pps": "m",
     "esc": "m", "ipl": "m",
   ]
 
@@ -47,7 +50,9 @@ public final class HighlightCommand: CodeHighlighter {
   private static func run(_ executable: URL, syntax: String, code: String) -> String? {
     let input = FileManager.default.temporaryDirectory.appendingPathComponent("lorapress-code-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: input) }
-    guard (try? Data(code.utf8).write(to: input)) != nil, let handle = try? FileHandle(forReadingFrom: input) else { return nil }
+    guard (try? Data(code.utf8).write(to: input)) != nil, let handle = try? FileHandle(forReadingFrom: input) else {
+      return nil
+    }
     let process = Process()
     process.executableURL = executable
     process.arguments = ["--out-format=html", "--fragment", "--encoding=UTF-8", "--syntax=\(syntax)"]

@@ -45,13 +45,17 @@ struct MarkdownNode {
   private static let kinds: [String: Kind] = [
     "document": .document, "block_quote": .blockQuote, "list": .list, "item": .item, "code_block": .codeBlock,
     "html_block": .htmlBlock, "paragraph": .paragraph, "heading": .heading, "thematic_break": .thematicBreak,
-    "footnote_definition": .footnoteDefinition, "table": .table, "table_row": .tableRow, "table_header": .tableRow,
+    "table": .table, "table_row": .tableRow, "table_header": .tableRow,
     "table_cell": .tableCell, "text": .text, "softbreak": .softBreak, "linebreak": .lineBreak, "code": .code,
     "html_inline": .htmlInline, "emph": .emphasis, "strong": .strong, "link": .link, "image": .image,
-    "footnote_reference": .footnoteReference,
   ]
 
-  var kind: Kind { cmark_node_get_type_string(pointer).flatMap { Self.kinds[String(cString: $0)] } ?? .other }
+  var kind: Kind {
+    // cmark has no names for the two kinds of footnote.
+    if cmark_node_get_type(pointer) == CMARK_NODE_FOOTNOTE_REFERENCE { return .footnoteReference }
+    if cmark_node_get_type(pointer) == CMARK_NODE_FOOTNOTE_DEFINITION { return .footnoteDefinition }
+    return cmark_node_get_type_string(pointer).flatMap { Self.kinds[String(cString: $0)] } ?? .other
+  }
   var literal: String { cmark_node_get_literal(pointer).map { String(cString: $0) } ?? "" }
   var address: String { cmark_node_get_url(pointer).map { String(cString: $0) } ?? "" }
   var title: String { cmark_node_get_title(pointer).map { String(cString: $0) } ?? "" }

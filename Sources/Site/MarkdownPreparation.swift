@@ -131,13 +131,16 @@ struct MarkdownPreparation {
       return start + 1
     }
     var end = start
-    while end < scalars.count, scalars[end].isASCII, scalars[end].value > 0x20, !"<>\"`|\\^{}*".unicodeScalars.contains(scalars[end]) {
+    while end < scalars.count, scalars[end].isASCII, scalars[end].value > 0x20,
+      !"<>\"`|\\^{}*".unicodeScalars.contains(scalars[end])
+    {
       end += 1
     }
     // The full stop of the sentence and a bracket that was opened before are no part of the address.
     while end > start {
       let last = scalars[end - 1]
-      let unopened = last == ")" && scalars[start..<end].filter { $0 == "(" }.count < scalars[start..<end].filter { $0 == ")" }.count
+      let unopened =
+        last == ")" && scalars[start..<end].filter { $0 == "(" }.count < scalars[start..<end].filter { $0 == ")" }.count
       guard ".,:;!?'_~]".unicodeScalars.contains(last) || unopened else { break }
       end -= 1
     }
@@ -162,7 +165,9 @@ struct MarkdownPreparation {
       let opens = canOpen && (!Self.isPunctuation(after) || Self.isSpace(before) || Self.isPunctuation(before))
       let closes = canClose && (!Self.isPunctuation(before) || Self.isSpace(after) || Self.isPunctuation(after))
       runs.append(
-        Run(place: out.count, count: count, canOpen: canOpen, canClose: canClose, opensByRule: opens, closesByRule: closes))
+        Run(
+          place: out.count, count: count, canOpen: canOpen, canClose: canClose, opensByRule: opens, closesByRule: closes
+        ))
     }
     out += scalars[start..<end]
     return end
@@ -203,9 +208,12 @@ struct MarkdownPreparation {
 
   /// As CommonMark 0.29 sees it: ASCII punctuation and the Unicode P categories.
   private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
-    if scalar.isASCII { return (0x21...0x7E).contains(scalar.value) && !scalar.properties.isAlphabetic && !("0"..."9").contains(scalar) }
+    if scalar.isASCII {
+      return (0x21...0x7E).contains(scalar.value) && !scalar.properties.isAlphabetic && !("0"..."9").contains(scalar)
+    }
     switch scalar.properties.generalCategory {
-    case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation, .finalPunctuation,
+    case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+      .finalPunctuation,
       .otherPunctuation:
       return true
     default: return false

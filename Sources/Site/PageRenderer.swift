@@ -73,7 +73,9 @@ struct PageRenderer {
 
   private mutating func paragraph(_ node: MarkdownNode, isTight: Bool) throws -> String {
     let parts = Mark.parts(of: node.flatText)
-    if parts.count == 1, case .fragment(let number, _) = parts[0], let fragment = resources.fragment(number), fragment.isBlock {
+    if parts.count == 1, case .fragment(let number, _) = parts[0], let fragment = resources.fragment(number),
+      fragment.isBlock
+    {
       return fragment.content.html
     }
     let text = try inlines(node.children)
@@ -88,7 +90,7 @@ struct PageRenderer {
     let id = identifier(text)
     headings.append(Heading(level: level, id: id, text: text))
     let label = Escape.html(resources.words.linkTo(text))
-    let anchor = "<a class=\"anchor\" href=\"#\(Escape.html(id))\" aria-label=\"\(label)\">#</a>"
+    let anchor = "<a class=\"anchor\" href=\"#\(Self.percentEncoded(id))\" aria-label=\"\(label)\">#</a>"
     return "<h\(level) id=\"\(Escape.html(id))\">\(try inlines(node.children)) \(anchor)</h\(level)>\n"
   }
 
@@ -142,7 +144,8 @@ struct PageRenderer {
     tables += 1
     let label = Escape.html(resources.words.plainTable(tables))
     let tableBody = body.isEmpty ? "" : "<tbody>\n\(body)</tbody>\n"
-    return "<div class=\"scroll\" role=\"region\" aria-label=\"\(label)\" tabindex=\"0\">\n<table>\n<thead>\n\(head)</thead>\n"
+    return
+      "<div class=\"scroll\" role=\"region\" aria-label=\"\(label)\" tabindex=\"0\">\n<table>\n<thead>\n\(head)</thead>\n"
       + tableBody + "</table>\n</div>\n"
   }
 
@@ -199,7 +202,8 @@ struct PageRenderer {
       case .fragment(let number, _):
         guard let fragment = resources.fragment(number) else { return "" }
         if fragment.isBlock {
-          throw SiteError("\(fragment.name)() makes a block; put it into a paragraph of its own, with empty lines around it")
+          throw SiteError(
+            "\(fragment.name)() makes a block; put it into a paragraph of its own, with empty lines around it")
         }
         return fragment.content.html
       }
@@ -209,7 +213,8 @@ struct PageRenderer {
   private mutating func link(_ node: MarkdownNode) throws -> String {
     let text = try inlines(node.children)
     guard let address = Self.safeAddress(plain(node.address)) else {
-      warnings.append("the link to \"\(plain(node.address))\" is left out: only http, https, mailto and relative addresses are kept")
+      warnings.append(
+        "the link to \"\(plain(node.address))\" is left out: only http, https, mailto and relative addresses are kept")
       return text
     }
     let title = node.title.isEmpty ? "" : " title=\"\(Escape.html(plain(node.title)))\""
@@ -235,7 +240,7 @@ struct PageRenderer {
     return ["http", "https", "mailto"].contains(scheme) ? percentEncoded(shown) : nil
   }
 
-  private static func percentEncoded(_ address: String) -> String {
+  static func percentEncoded(_ address: String) -> String {
     let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#@!$&'()*+,;=%".utf8)
     return address.utf8.map { byte -> String in
       if plain.contains(byte) { return String(UnicodeScalar(byte)) }

@@ -21,7 +21,8 @@ struct PageTemplates: Sendable {
       style = try Data(contentsOf: folder.appendingPathComponent("style.css"))
       runText = try String(contentsOf: folder.appendingPathComponent("run.md"), encoding: .utf8)
     } catch {
-      throw SiteError("\(folder.path): a template can't be read (\(RunsError.reason(error))); restore the templates folder")
+      throw SiteError(
+        "\(folder.path): a template can't be read (\(RunsError.reason(error))); restore the templates folder")
     }
   }
 
@@ -35,7 +36,8 @@ struct PageTemplates: Sendable {
   }
 
   func page(
-    _ template: String, language: SiteLanguage, title: String, description: String, root: String, values: [String: Value]
+    _ template: String, language: SiteLanguage, title: String, description: String, root: String,
+    values: [String: Value]
   ) throws -> String {
     var values = values
     values["lang"] = .string(language.rawValue)
@@ -48,7 +50,8 @@ struct PageTemplates: Sendable {
 
   private static func words(_ words: SiteWords) -> Value {
     [
-      "skip": .string(words.skip), "posts": .string(words.posts), "all_posts": .string(words.allPosts), "runs": .string(words.runs),
+      "skip": .string(words.skip), "posts": .string(words.posts), "all_posts": .string(words.allPosts),
+      "runs": .string(words.runs),
       "not_found": .string(words.notFoundText), "no_posts": .string(words.noPosts),
     ]
   }
@@ -64,7 +67,8 @@ struct SitePlan {
   init(posts rendered: [RenderedPost], runs: [(run: RunData, page: RenderedPost)], pages: PageTemplates) throws {
     site["assets/style.css"] = pages.style
     for post in rendered {
-      let html = try Self.post(post, pages, run: post.run.map { id in runs.contains { $0.run.id == id } ? id : "" } ?? "")
+      let html = try Self.post(
+        post, pages, run: post.run.map { id in runs.contains { $0.run.id == id } ? id : "" } ?? "")
       site["posts/\(post.slug)/index.html"] = Data(html.utf8)
       posts["\(post.slug)/index.md"] = Data(post.markdown.utf8)
       for (name, data) in post.images {
@@ -84,20 +88,24 @@ struct SitePlan {
     let words = SiteWords(language: language)
     let values: [String: Value] = [
       "posts": .list(rendered.map(Self.card)),
-      "runs": .list(runs.map { run, page in
-        ["id": .string(run.id), "title": .string(page.title), "date": .string(words.date(page.date) ?? "")]
-      }),
+      "runs": .list(
+        runs.map { run, page in
+          ["id": .string(run.id), "title": .string(page.title), "date": .string(words.date(page.date) ?? "")]
+        }),
     ]
     site["index.html"] = Data(
-      try pages.page("index.html", language: language, title: words.posts, description: "", root: "", values: values).utf8)
+      try pages.page("index.html", language: language, title: words.posts, description: "", root: "", values: values)
+        .utf8)
     site["404.html"] = Data(
-      try pages.page("404.html", language: language, title: words.notFoundTitle, description: "", root: "", values: [:]).utf8)
+      try pages.page("404.html", language: language, title: words.notFoundTitle, description: "", root: "", values: [:])
+        .utf8)
   }
 
   private static func card(_ post: RenderedPost) -> Value {
     [
       "slug": .string(post.slug), "title": .string(post.title), "description": .string(post.description),
-      "lang": .string(post.language.rawValue), "finding": post.finding.map { .string($0) } ?? .none, "iso": .string(post.date),
+      "lang": .string(post.language.rawValue), "finding": post.finding.map { .string($0) } ?? .none,
+      "iso": .string(post.date),
       "date": .string(SiteWords(language: post.language).date(post.date) ?? ""),
       "reading": .string(SiteWords(language: post.language).reading(minutes: post.minutes)),
     ]
@@ -106,12 +114,15 @@ struct SitePlan {
   private static func post(_ post: RenderedPost, _ pages: PageTemplates, run: String) throws -> String {
     let words = SiteWords(language: post.language)
     let values: [String: Value] = [
-      "iso": .string(post.date), "date": .string(words.date(post.date) ?? ""), "author": post.author.map { .string($0) } ?? .none,
+      "iso": .string(post.date), "date": .string(words.date(post.date) ?? ""),
+      "author": post.author.map { .string($0) } ?? .none,
       "reading": .string(words.reading(minutes: post.minutes)), "source_count": .int(post.sourceCount),
-      "source_link": .string(words.sourceCount(post.sourceCount)), "summary": .safe(post.summary.html), "contents": .safe(post.contents),
+      "source_link": .string(words.sourceCount(post.sourceCount)), "summary": .safe(post.summary.html),
+      "contents": .safe(post.contents),
       "body": .safe(post.body), "sources": .safe(post.sources), "run": .string(run),
     ]
     return try pages.page(
-      "post.html", language: post.language, title: post.title, description: post.description, root: "../../", values: values)
+      "post.html", language: post.language, title: post.title, description: post.description, root: "../../",
+      values: values)
   }
 }

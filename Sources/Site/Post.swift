@@ -35,11 +35,13 @@ struct Post: Sendable {
     var lines = source.replacing("\r\n", with: "\n").split(separator: "\n", omittingEmptySubsequences: false)
     if let first = lines.first, first.hasPrefix("\u{FEFF}") { lines[0] = first.dropFirst() }
     guard lines.first == "---", let end = lines.dropFirst().firstIndex(of: "---") else {
-      throw SiteError("\(file):1: the front matter is missing; begin the post with its settings between two lines of ---")
+      throw SiteError(
+        "\(file):1: the front matter is missing; begin the post with its settings between two lines of ---")
     }
     let node = try YAMLNode(parsing: lines[1..<end].joined(separator: "\n"), file: file, firstLine: 2)
     guard let entries = node.mapping else {
-      throw FormatError(file: file, line: 2, message: "the front matter must be settings like `title: …`, not \(node.kind)")
+      throw FormatError(
+        file: file, line: 2, message: "the front matter must be settings like `title: …`, not \(node.kind)")
     }
     for entry in entries {
       let key = entry.key.string ?? ""
@@ -52,7 +54,8 @@ struct Post: Sendable {
     func text(_ key: String) throws -> String? {
       guard let value = node[key], !value.isNull else { return nil }
       guard let text = value.string else {
-        throw FormatError(file: file, line: value.line, column: value.column, message: "'\(key)' must be a text, not \(value.kind)")
+        throw FormatError(
+          file: file, line: value.line, column: value.column, message: "'\(key)' must be a text, not \(value.kind)")
       }
       return Mark.removed(from: text)
     }
@@ -75,7 +78,9 @@ struct Post: Sendable {
     }
     author = try text("author")
     slug = try text("slug") ?? (file as NSString).lastPathComponent.replacing(".md", with: "")
-    guard RunFolder.isSafeName(slug) else { throw wrong("slug", "must be a name of letters, digits, '.', '-' and '_', not \"\(slug)\"") }
+    guard RunFolder.isSafeName(slug) else {
+      throw wrong("slug", "must be a name of letters, digits, '.', '-' and '_', not \"\(slug)\"")
+    }
     tags = []
     for item in node["tags"]?.sequence ?? [] {
       guard let tag = item.string else { throw wrong("tags", "must be a list of texts") }

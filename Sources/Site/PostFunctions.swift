@@ -24,21 +24,25 @@ struct PostFunctions: Sendable {
 
   /// Plain records for conditions and loops. Elements of lists carry `ref`, their place for `value()`.
   func context() throws -> [String: Value] {
-    guard let defaultRun else { return ["run": .none, "report": .none, "metrics": .none, "samples": .list([]), "events": .list([])] }
+    guard let defaultRun else {
+      return ["run": .none, "report": .none, "metrics": .none, "samples": .list([]), "events": .list([])]
+    }
     let run = try runs.run(defaultRun)
     func record(_ path: String) throws -> Value {
       FileManager.default.fileExists(atPath: run.folder.at(path).path) ? Self.plain(try run.document(path)) : .none
     }
     func list(_ path: String) throws -> Value {
       guard case .list(let elements) = try record(path) else { return .list([]) }
-      return .list(elements.enumerated().map { index, element in
-        guard case .dict(var mapping) = element else { return element }
-        mapping["ref"] = .string("\(path)#/\(index)")
-        return .dict(mapping)
-      })
+      return .list(
+        elements.enumerated().map { index, element in
+          guard case .dict(var mapping) = element else { return element }
+          mapping["ref"] = .string("\(path)#/\(index)")
+          return .dict(mapping)
+        })
     }
     return [
-      "run": try record("run.json"), "report": try record("dataset/report.json"), "metrics": try record("evaluation/metrics.json"),
+      "run": try record("run.json"), "report": try record("dataset/report.json"),
+      "metrics": try record("evaluation/metrics.json"),
       "samples": try list("evaluation/samples.jsonl"), "events": try list("log/metrics.jsonl"),
     ]
   }
@@ -48,7 +52,8 @@ struct PostFunctions: Sendable {
     switch json {
     case .string(let text): .string(Mark.removed(from: text))
     case .array(let elements): .list(elements.map(plain))
-    case .object(let object): .dict(Mapping(object.entries.map { (.string(Mark.removed(from: $0.key)), plain($0.value)) }))
+    case .object(let object):
+      .dict(Mapping(object.entries.map { (.string(Mark.removed(from: $0.key)), plain($0.value)) }))
     default: Value(json)
     }
   }
@@ -68,12 +73,29 @@ struct PostFunctions: Sendable {
     .safe(ledger.add(Fragment(content: content, isBlock: isBlock, name: name)))
   }
 
+  /// What a post may print: fragments, and texts, which come out as text. A bare number would have no source.
+  func printed(_ value: Value) throws -> Value {
+    switch value {
+    case .safe, .undefined: return value
+    case .string(let text):
+      guard !Mark.parts(of: text).contains(where: { if case .fragment = $0 { true } else { false } }) else {
+        return .safe(text)
+      }
+      return output(.text(text), isBlock: false, name: "text")
+    default:
+      throw JinjaFault(
+        "\(value.kind) can't be printed, since nothing would tell where it comes from; use value(\"FILE#/POINTER\", \"FORMAT\")"
+      )
+    }
+  }
+
   // MARK: Values
 
   private func traced(_ trace: Trace, name: String) -> Value {
     ledger.add(trace)
     return output(
-      Rich(html: trace.html(words), markdown: Escape.markdown(trace.shown), plain: trace.shown), isBlock: false, name: name)
+      Rich(html: trace.html(words), markdown: Escape.markdown(trace.shown), plain: trace.shown), isBlock: false,
+      name: name)
   }
 
   private func look(_ text: String) throws -> (source: Trace.Source, value: JSONValue) {
@@ -81,10 +103,14 @@ struct PostFunctions: Sendable {
     if reference.run.isEmpty { throw SiteError("the post names no run; add `run: ID` to its front matter") }
     let document = try runs.run(reference.run).document(reference.path)
     guard let value = document.value(at: reference.pointer) else {
-      throw SiteError("\(reference.path) of run \(reference.run) holds nothing at \"\(reference.pointer)\"\(Self.hint(document, reference.pointer))")
+      throw SiteError(
+        "\(reference.path) of run \(reference.run) holds nothing at \"\(reference.pointer)\"\(Self.hint(document, reference.pointer))"
+      )
     }
     guard value.array == nil, value.object == nil else {
-      throw SiteError("\(reference.path)#\(reference.pointer) is \(value.kind); go on to a single value\(Self.hint(document, reference.pointer + "/"))")
+      throw SiteError(
+        "\(reference.path)#\(reference.pointer) is \(value.kind); go on to a single value\(Self.hint(document, reference.pointer + "/"))"
+      )
     }
     let raw = if case .number(let number) = value { number.text } else { value.string ?? value.text() }
     var step: Int?
@@ -112,7 +138,9 @@ struct PostFunctions: Sendable {
 
   private func number(_ found: (source: Trace.Source, value: JSONValue)) throws -> Double {
     guard let number = found.value.double else {
-      throw SiteError("\(found.source.reference.path)#\(found.source.reference.pointer) is \(found.value.kind); only numbers can be computed with")
+      throw SiteError(
+        "\(found.source.reference.path)#\(found.source.reference.pointer) is \(found.value.kind); only numbers can be computed with"
+      )
     }
     return number
   }
@@ -134,7 +162,9 @@ struct PostFunctions: Sendable {
       let format = try ValueFormat.named(arguments.text(2, "format"))
       let difference = try number(b) - number(a)
       var shown = format.shown(difference, language: language)
-      if format == .percent { shown = (difference < 0 ? "−" : "") + NumberFormat.points(abs(difference * 100), language: language.chart) }
+      if format == .percent {
+        shown = (difference < 0 ? "−" : "") + NumberFormat.points(abs(difference * 100), language: language.chart)
+      }
       // A difference has the decimals of its parts, whatever the subtraction left behind.
       if format == .loss || format == .ppl { shown = NumberFormat.fixed(difference, decimals: format == .loss ? 3 : 2) }
       if difference > 0, shown.contains(where: { ("1"..."9").contains($0) }) { shown = "+" + shown }
@@ -155,7 +185,9 @@ struct PostFunctions: Sendable {
         throw SiteError("'refs' must be a list of places")
       }
       let found = try list.map { item -> (source: Trace.Source, value: JSONValue) in
-        guard let text = item.plainText else { throw SiteError("'refs' must be a list of places, one of them is \(item.kind)") }
+        guard let text = item.plainText else {
+          throw SiteError("'refs' must be a list of places, one of them is \(item.kind)")
+        }
         return try look(text)
       }
       let format = try ValueFormat.named(arguments.text(1, "format"))
@@ -165,7 +197,9 @@ struct PostFunctions: Sendable {
     registerSettings(in: &environment)
   }
 
-  private func computed(_ operation: String, _ shown: String, _ value: Double, _ sources: [Trace.Source]) throws -> Value {
+  private func computed(_ operation: String, _ shown: String, _ value: Double, _ sources: [Trace.Source]) throws
+    -> Value
+  {
     let raw = JSONValue(value)
     guard !raw.isNull else { throw SiteError("the result is no finite number") }
     let trace = Trace(kind: .computed(operation), shown: shown, raw: raw.text(), sources: sources, isNumber: true)
@@ -180,15 +214,19 @@ struct PostFunctions: Sendable {
       let raw = setting.node.written
       let format = try arguments.optional(1, "format").flatMap(\.plainText).map(ValueFormat.named)
       let shown = try format?.shown(setting.node.json, language: language) ?? raw
-      let source = Trace.Source(reference: Reference(run: run.id, path: "config.yaml", pointer: setting.pointer), raw: raw, step: nil)
+      let source = Trace.Source(
+        reference: Reference(run: run.id, path: "config.yaml", pointer: setting.pointer), raw: raw, step: nil)
       let isNumber = setting.node.double != nil && format?.isNumber ?? true
-      return traced(Trace(kind: .setting, shown: shown, raw: raw, sources: [source], isNumber: isNumber), name: "setting")
+      return traced(
+        Trace(kind: .setting, shown: shown, raw: raw, sources: [source], isNumber: isNumber), name: "setting")
     }
     add(&environment, "why") { arguments in
       try arguments.allow("path", positional: 1)
       let path = try arguments.text(0, "path")
       guard let why = try self.setting(path).setting.why else {
-        throw SiteError("the experiment gives no reason for \"\(path)\"; write `\(path.split(separator: ".").last ?? ""): {value: …, why: \"…\"}`")
+        throw SiteError(
+          "the experiment gives no reason for \"\(path)\"; write `\(path.split(separator: ".").last ?? ""): {value: …, why: \"…\"}`"
+        )
       }
       return output(.text(why), isBlock: false, name: "why")
     }
@@ -214,7 +252,9 @@ struct PostFunctions: Sendable {
     }
   }
 
-  private func setting(_ path: String) throws -> (run: RunData, setting: (node: YAMLNode, pointer: String, why: String?)) {
+  private func setting(_ path: String) throws -> (
+    run: RunData, setting: (node: YAMLNode, pointer: String, why: String?)
+  ) {
     guard let id = defaultRun else { throw SiteError("the post names no run; add `run: ID` to its front matter") }
     let run = try runs.run(id)
     guard let setting = run.setting(path) else {
@@ -241,7 +281,9 @@ struct PostFunctions: Sendable {
     return Blocks(run: try runs.run(id), words: words, ledger: ledger, charts: charts)
   }
 
-  private func caption(_ arguments: Arguments) -> String? { arguments.named.first { $0.name == "caption" }?.value.plainText }
+  private func caption(_ arguments: Arguments) -> String? {
+    arguments.named.first { $0.name == "caption" }?.value.plainText
+  }
 
   private func registerBlocks(in environment: inout Environment) {
     add(&environment, "chart") { arguments in
@@ -259,11 +301,14 @@ struct PostFunctions: Sendable {
       try arguments.allow("count", "caption", "run", positional: 1)
       let count = try arguments.integer(0, "count", default: 3)
       guard (1...20).contains(count) else { throw SiteError("'count' must be from 1 to 20, not \(count)") }
-      return output(try blocks(arguments).datasetSamples(count, caption: caption(arguments)), isBlock: true, name: "dataset_samples")
+      return output(
+        try blocks(arguments).datasetSamples(count, caption: caption(arguments)), isBlock: true, name: "dataset_samples"
+      )
     }
     add(&environment, "qa") { arguments in
       try arguments.allow("kind", "run", positional: 1)
-      return output(try blocks(arguments).questions(kind: arguments.optional(0, "kind")?.plainText), isBlock: true, name: "qa")
+      return output(
+        try blocks(arguments).questions(kind: arguments.optional(0, "kind")?.plainText), isBlock: true, name: "qa")
     }
     add(&environment, "summary") { arguments in
       try arguments.allow("run", positional: 0)
@@ -293,7 +338,7 @@ struct PostFunctions: Sendable {
       try arguments.allow("path", positional: 1)
       let path = try arguments.text(0, "path")
       let file = try regions.file(path)
-      var code = file.code
+      var code = CodeRegions.withoutMarkers(file.code)
       while code.hasSuffix("\n") { code.removeLast() }
       return output(listing(code, language: file.language, file: path, lines: nil), isBlock: true, name: "file")
     }
@@ -323,7 +368,8 @@ struct PostFunctions: Sendable {
       try arguments.allow("section", "caption", "run", positional: 1)
       let section = arguments.optional(0, "section")?.plainText
       return output(
-        try blocks(arguments).hyperparameters(section: section, caption: caption(arguments)), isBlock: true, name: "hyperparameters")
+        try blocks(arguments).hyperparameters(section: section, caption: caption(arguments)), isBlock: true,
+        name: "hyperparameters")
     }
   }
 }

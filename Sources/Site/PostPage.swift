@@ -53,7 +53,8 @@ struct PostPage {
     let minutes =
       post.language == .ko ? Double(renderer.characters) / 500 : Double(renderer.words) / 220
     var result = RenderedPost(
-      slug: post.slug, title: post.title, description: post.description, language: post.language, author: post.author, date: date,
+      slug: post.slug, title: post.title, description: post.description, language: post.language, author: post.author,
+      date: date,
       finding: post.finding, tags: post.tags, run: post.run, summary: summary, body: body,
       contents: Self.contents(renderer.headings, words: words), sources: sources.html, sourceCount: state.traces.count,
       minutes: max(1, Int(minutes.rounded(.up))), markdown: "", images: state.images,
@@ -76,8 +77,10 @@ struct PostPage {
     var environment = Environment(options: .page)
     environment.options.keepTrailingNewline = true
     let functions = PostFunctions(
-      words: words, ledger: ledger, defaultRun: post.run, runs: runs, charts: charts, regions: regions, highlighter: highlighter)
+      words: words, ledger: ledger, defaultRun: post.run, runs: runs, charts: charts, regions: regions,
+      highlighter: highlighter)
     functions.register(in: &environment)
+    environment.finalize = { try functions.printed($0) }
     return try environment.template(post.text, name: post.file).render(functions.context())
   }
 
@@ -91,8 +94,10 @@ struct PostPage {
   /// A picture beside the post: copied to the page.
   private func image(_ path: String, ledger: Ledger) throws -> (address: String, width: Int, height: Int)? {
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-    guard !path.contains(":"), !parts.contains(where: { $0.isEmpty || $0 == ".." }), let name = parts.last.map(String.init),
-      RunFolder.isSafeName(name), ["png", "jpg", "jpeg", "gif", "webp"].contains((name as NSString).pathExtension.lowercased())
+    guard !path.contains(":"), !parts.contains(where: { $0.isEmpty || $0 == ".." }),
+      let name = parts.last.map(String.init),
+      RunFolder.isSafeName(name),
+      ["png", "jpg", "jpeg", "gif", "webp"].contains((name as NSString).pathExtension.lowercased())
     else { return nil }
     let url = post.folder.appendingPathComponent(path)
     let data: Data
@@ -100,7 +105,9 @@ struct PostPage {
       throw SiteError("the image \"\(path)\" can't be read (\(RunsError.reason(error))); put it beside the post")
     }
     let suffix = (name as NSString).pathExtension
-    let base = ledger.addImages(base: (name as NSString).deletingPathExtension) { [(name: "\($0).\(suffix)", data: data)] }
+    let base = ledger.addImages(base: (name as NSString).deletingPathExtension) {
+      [(name: "\($0).\(suffix)", data: data)]
+    }
     guard let picture = try? PNGFile.readTexts(Array(data)) else { return ("\(base).\(suffix)", 0, 0) }
     return ("\(base).\(suffix)", picture.width, picture.height)
   }
@@ -115,8 +122,11 @@ struct PostPage {
       if heading.level == 2 { items.append((heading, [])) }
       if heading.level == 3, !items.isEmpty { items[items.count - 1].children.append(heading) }
     }
-    func link(_ heading: Heading) -> String { "<a href=\"#\(Escape.html(heading.id))\">\(Escape.html(heading.text))</a>" }
-    var out = "<nav class=\"toc\" aria-label=\"\(words.contents)\">\n<details open>\n<summary>\(words.contents)</summary>\n<ol>\n"
+    func link(_ heading: Heading) -> String {
+      "<a href=\"#\(PageRenderer.percentEncoded(heading.id))\">\(Escape.html(heading.text))</a>"
+    }
+    var out =
+      "<nav class=\"toc\" aria-label=\"\(words.contents)\">\n<details open>\n<summary>\(words.contents)</summary>\n<ol>\n"
     for item in items {
       let children = item.children.map { "<li>\(link($0))</li>\n" }.joined()
       out += "<li>\(link(item.heading))" + (children.isEmpty ? "" : "\n<ol>\n\(children)</ol>\n") + "</li>\n"
@@ -184,7 +194,8 @@ struct SourcesTable {
     let columns = words.sourceColumns.enumerated().map { DataTable.Column(name: $1, isNumeric: $0 == 3 || $0 == 5) }
     let table = DataTable(columns: columns, rows: traces.map { Self.row($0, words) })
     let title = Escape.html(words.sources)
-    html = "<section class=\"sources\" aria-labelledby=\"sources\">\n<h2 id=\"sources\">\(title)</h2>\n"
+    html =
+      "<section class=\"sources\" aria-labelledby=\"sources\">\n<h2 id=\"sources\">\(title)</h2>\n"
       + table.html(label: words.sources) + "</section>\n"
     markdown = "## \(Escape.markdown(words.sources))\n\n\(table.markdown)"
   }
@@ -201,7 +212,8 @@ struct SourcesTable {
     if trace.kind == .setting, metric.isEmpty { metric = words.setting }
     return [
       .text(trace.shown), .text(metric), .text(unique(trace.sources.map(\.reference.run))),
-      .text(steps.isEmpty ? "—" : unique(steps)), .text(unique(trace.sources.map(\.reference.file))), .text(shortened(trace.raw)),
+      .text(steps.isEmpty ? "—" : unique(steps)), .text(unique(trace.sources.map(\.reference.file))),
+      .text(shortened(trace.raw)),
     ]
   }
 

@@ -26,7 +26,8 @@ struct Reference: Sendable, Equatable {
   static func parse(_ text: String, run: String) throws -> Reference {
     let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, !parts[0].isEmpty, parts[1].isEmpty || parts[1].hasPrefix("/") else {
-      throw SiteError("\"\(text)\" is not a place in a run; write FILE#/POINTER, for example run.json#/training/best_eval_loss")
+      throw SiteError(
+        "\"\(text)\" is not a place in a run; write FILE#/POINTER, for example run.json#/training/best_eval_loss")
     }
     var reference = Reference(run: run, path: parts[0], pointer: parts[1])
     let path = parts[0].split(separator: "/", maxSplits: 2).map(String.init)
@@ -78,7 +79,8 @@ struct Trace: Sendable, Equatable {
       parts.append(words.computed)
       parts.append(formula(operation))
     }
-    if case .computed = kind {} else if let source = sources.first {
+    if case .computed = kind {
+    } else if let source = sources.first {
       parts.append(source.reference.metric)
       if let step = source.step { parts.append("step \(NumberFormat.grouped(step))") }
     }
@@ -112,7 +114,8 @@ enum ValueFormat: String, CaseIterable, Sendable {
 
   static func named(_ name: String) throws -> ValueFormat {
     if let format = ValueFormat(rawValue: name) { return format }
-    throw SiteError("there is no format \"\(name)\"; the formats are \(allCases.map(\.rawValue).joined(separator: ", "))")
+    throw SiteError(
+      "there is no format \"\(name)\"; the formats are \(allCases.map(\.rawValue).joined(separator: ", "))")
   }
 
   var isNumber: Bool { self != .text && self != .hash }
@@ -129,7 +132,9 @@ enum ValueFormat: String, CaseIterable, Sendable {
       guard let text = value.string else { throw SiteError("format \"hash\" needs a text, not \(value.kind)") }
       return String(text.prefix(12))
     default:
-      guard let number = value.double else { throw SiteError("format \"\(rawValue)\" needs a number, not \(value.kind)") }
+      guard let number = value.double else {
+        throw SiteError("format \"\(rawValue)\" needs a number, not \(value.kind)")
+      }
       return shown(number, language: language)
     }
   }
@@ -142,7 +147,9 @@ enum ValueFormat: String, CaseIterable, Sendable {
     case .score1: NumberFormat.fixed(value, decimals: 1)
     case .score3: NumberFormat.fixed(value, decimals: 3)
     case .lr: NumberFormat.learningRate(value)
-    case .int: Self.whole(value).map { NumberFormat.count($0, language: language.chart) } ?? NumberFormat.recorded(value, decimals: 1)
+    case .int:
+      Self.whole(value).map { NumberFormat.count($0, language: language.chart) }
+        ?? NumberFormat.recorded(value, decimals: 1)
     case .count: Self.whole(value).map(NumberFormat.grouped) ?? NumberFormat.recorded(value, decimals: 1)
     case .percent: NumberFormat.percentage(value * 100)
     case .duration: NumberFormat.duration(seconds: value, language: language.chart)

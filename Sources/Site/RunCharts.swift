@@ -39,7 +39,9 @@ final class RunCharts: Sendable {
 
   private let drawn = Mutex<[Key: DrawnChart]>([:])
 
-  func draw(_ kind: ChartKind, run: RunData, finding: String?, logScale: Bool, language: SiteLanguage) throws -> DrawnChart {
+  func draw(_ kind: ChartKind, run: RunData, finding: String?, logScale: Bool, language: SiteLanguage) throws
+    -> DrawnChart
+  {
     let key = Key(run: run.id, kind: kind, finding: finding, logScale: logScale, language: language)
     if let chart = drawn.withLock({ $0[key] }) { return chart }
     let path = kind == .tokenLengths ? "dataset/report.json" : "log/metrics.jsonl"
@@ -52,7 +54,8 @@ final class RunCharts: Sendable {
       case .tokenLengths: Self.tokenLengths(run, text: text)
       }
     var result = DrawnChart(
-      title: chart.title, alt: chart.alt, table: DataTable(chart.table), images: [], sentence: nil, warnings: [], file: file,
+      title: chart.title, alt: chart.alt, table: DataTable(chart.table), images: [], sentence: nil, warnings: [],
+      file: file,
       isSmoothed: run.events.filter { $0.split == .train && $0.loss != nil }.count >= 30)
     let provenance = ChartMetadata.provenance(run: run.id, source: path, sha256: run.hashes[path] ?? "")
     switch try chart.render(metadata: provenance) {
@@ -66,7 +69,9 @@ final class RunCharts: Sendable {
     return finished
   }
 
-  private static func points(_ events: [MetricsEvent], _ split: MetricsEvent.Split, _ value: (MetricsEvent) -> Double?) -> [ChartPoint] {
+  private static func points(_ events: [MetricsEvent], _ split: MetricsEvent.Split, _ value: (MetricsEvent) -> Double?)
+    -> [ChartPoint]
+  {
     events.filter { $0.split == split }.map { ChartPoint(step: $0.step, value: value($0)) }
   }
 
@@ -78,15 +83,18 @@ final class RunCharts: Sendable {
 
   private static func learningRate(_ run: RunData, text: ChartText) -> LearningRateChart {
     LearningRateChart(
-      text: text, points: points(run.events, .train, \.learningRate), resumes: resumes(run.events), epochs: epochs(run.events))
+      text: text, points: points(run.events, .train, \.learningRate), resumes: resumes(run.events),
+      epochs: epochs(run.events))
   }
 
   private static func tokenLengths(_ run: RunData, text: ChartText) -> HistogramChart {
     let lengths = (run.report?.tokenLengths ?? []).flatMap { Array(repeating: $0.tokens, count: max(0, $0.rows)) }
     let limit = run.setting("training.max_seq_length")?.node.integer
-    let action: HistogramCutOff.Action = run.setting("training.overflow")?.node.string == "truncate" ? .truncated : .dropped
+    let action: HistogramCutOff.Action =
+      run.setting("training.overflow")?.node.string == "truncate" ? .truncated : .dropped
     return HistogramChart(
-      text: text, lengths: lengths, cutOff: limit.map { HistogramCutOff(name: "max_seq_length", limit: $0, action: action) })
+      text: text, lengths: lengths,
+      cutOff: limit.map { HistogramCutOff(name: "max_seq_length", limit: $0, action: action) })
   }
 
   private static func resumes(_ events: [MetricsEvent]) -> [Int] { events.filter { $0.resumed == true }.map(\.step) }

@@ -19,7 +19,8 @@ struct RunData: Sendable {
   private let documents: [String: JSONValue]
 
   private static let known = [
-    "run.json", "config.yaml", "dataset/report.json", "evaluation/metrics.json", "evaluation/samples.jsonl", "log/metrics.jsonl",
+    "run.json", "config.yaml", "dataset/report.json", "evaluation/metrics.json", "evaluation/samples.jsonl",
+    "log/metrics.jsonl",
   ]
 
   init(output: URL, id: String) throws {
@@ -36,7 +37,8 @@ struct RunData: Sendable {
     record = try RecordFile.read(RunRecord.self, from: folder.record)
     report = exists(folder.datasetReport) ? try RecordFile.read(DatasetReport.self, from: folder.datasetReport) : nil
     evaluation =
-      exists(folder.evaluationMetrics) ? try RecordFile.read(EvaluationRecord.self, from: folder.evaluationMetrics) : nil
+      exists(folder.evaluationMetrics)
+      ? try RecordFile.read(EvaluationRecord.self, from: folder.evaluationMetrics) : nil
     samples = exists(folder.samples) ? try RecordFile.readLines(AnswerSample.self, from: folder.samples) : []
     events = exists(folder.metricsLog) ? try RecordFile.readLines(MetricsEvent.self, from: folder.metricsLog) : []
     hasReview = exists(folder.review)
@@ -61,7 +63,8 @@ struct RunData: Sendable {
     let url = folder.at(path)
     guard FileManager.default.fileExists(atPath: url.path) else {
       let near = Spelling.nearest(to: path, among: Self.known).map { "did you mean \"\($0)\"?" }
-      throw SiteError("run \(id) has no file \"\(path)\"; \(near ?? "known files: \(Self.known.joined(separator: ", "))")")
+      throw SiteError(
+        "run \(id) has no file \"\(path)\"; \(near ?? "known files: \(Self.known.joined(separator: ", "))")")
     }
     return try Self.document(url)
   }
@@ -95,7 +98,8 @@ struct RunData: Sendable {
       node = next
       pointer += "/" + key
     }
-    guard let entries = node.mapping, let value = node["value"], entries.allSatisfy({ ["value", "why"].contains($0.key.string) })
+    guard let entries = node.mapping, let value = node["value"],
+      entries.allSatisfy({ ["value", "why"].contains($0.key.string) })
     else { return (node, pointer, nil) }
     return (value, pointer + "/value", node["why"]?.string)
   }

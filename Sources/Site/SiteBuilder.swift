@@ -67,14 +67,16 @@ public struct SiteBuilder: Sendable {
     var runPages: [(run: RunData, page: RenderedPost)] = []
     for id in try library.ids() {
       progress(.run(id))
-      do {
-        let run = try library.run(id)
-        let post = try pages.runPost(run)
-        let page = try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render()
-        runPages.append((run, page))
-      } catch let error as RunsError where !asked.contains(id) {
+      let run: RunData
+      do { run = try library.run(id) } catch {
         warnings.append("run \(id) is left out: \(error)")
+        continue
       }
+      let post = try pages.runPost(run)
+      let page = try PostPage(
+        post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter
+      ).render()
+      runPages.append((run, page))
     }
     var posts: [RenderedPost] = []
     for post in try readPosts() {
@@ -83,7 +85,8 @@ public struct SiteBuilder: Sendable {
         warnings.append(reason)
         continue
       }
-      posts.append(try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render())
+      posts.append(
+        try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render())
     }
     posts.sort { a, b in a.date != b.date ? a.date > b.date : a.slug.utf8.lexicographicallyPrecedes(b.slug.utf8) }
     warnings += (runPages.map(\.page) + posts).flatMap(\.warnings)
@@ -92,7 +95,8 @@ public struct SiteBuilder: Sendable {
     let counts = try Staging(output: output).install(plan)
     return SiteSummary(
       index: output.appendingPathComponent("site/index.html"), posts: posts.map(\.slug), runs: runPages.map(\.run.id),
-      pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written, unchanged: counts.unchanged,
+      pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written,
+      unchanged: counts.unchanged,
       removed: counts.removed, warnings: warnings)
   }
 
@@ -100,12 +104,14 @@ public struct SiteBuilder: Sendable {
     let folder = content.appendingPathComponent("posts")
     var posts: [Post] = []
     for name in try CodeRegions.files(below: folder) where name.hasSuffix(".md") && !name.contains("/") {
-      posts.append(try Post(file: folder.appendingPathComponent(name), named: "\(content.lastPathComponent)/posts/\(name)"))
+      posts.append(
+        try Post(file: folder.appendingPathComponent(name), named: "\(content.lastPathComponent)/posts/\(name)"))
     }
     var slugs: [String: String] = [:]
     for post in posts {
       if let other = slugs[post.slug] {
-        throw SiteError("\(post.file): has the same slug \"\(post.slug)\" as \(other); give one of them another `slug:`")
+        throw SiteError(
+          "\(post.file): has the same slug \"\(post.slug)\" as \(other); give one of them another `slug:`")
       }
       slugs[post.slug] = post.file
     }

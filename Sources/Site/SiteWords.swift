@@ -25,7 +25,9 @@ struct SiteWords: Sendable {
   var posts: String { pick("글", "Posts") }
   var runs: String { pick("실행 기록", "Runs") }
   var notFoundTitle: String { pick("없는 페이지", "No such page") }
-  var notFoundText: String { pick("이 주소에는 페이지가 없어요. 글 목록에서 찾아보세요.", "There is no page at this address. Look for it in the list of posts.") }
+  var notFoundText: String {
+    pick("이 주소에는 페이지가 없어요. 글 목록에서 찾아보세요.", "There is no page at this address. Look for it in the list of posts.")
+  }
   var noPosts: String { pick("아직 글이 없어요. content/posts에 글을 넣어 주세요.", "No posts yet. Put one into content/posts.") }
   func linkTo(_ heading: String) -> String { pick("‘\(heading)’ 링크", "Link to “\(heading)”") }
   func figure(_ number: Int) -> String { pick("그림 \(number).", "Figure \(number).") }
@@ -44,9 +46,12 @@ struct SiteWords: Sendable {
   /// A date as "2025-03-14…"; nil when it is none.
   func date(_ iso: String) -> String? {
     let parts = iso.prefix(10).split(separator: "-").compactMap { Int($0) }
-    guard parts.count == 3, (1...12).contains(parts[1]), (1...31).contains(parts[2]), iso.utf8.count >= 10 else { return nil }
+    guard parts.count == 3, (1...12).contains(parts[1]), (1...31).contains(parts[2]), iso.utf8.count >= 10 else {
+      return nil
+    }
     let months = [
-      "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+      "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+      "December",
     ]
     return pick("\(parts[0])년 \(parts[1])월 \(parts[2])일", "\(parts[2]) \(months[parts[1] - 1]) \(parts[0])")
   }

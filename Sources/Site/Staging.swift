@@ -21,16 +21,21 @@ struct Staging {
       count(files, old: output.appendingPathComponent(name), &counts)
       try AtomicFile.makeFolder(building.appendingPathComponent(name))
       for path in files.keys.sorted() {
-        if let data = files[path] { try write(data, to: building.appendingPathComponent(name).appendingPathComponent(path)) }
+        if let data = files[path] {
+          try write(data, to: building.appendingPathComponent(name).appendingPathComponent(path))
+        }
       }
     }
     for path in plan.charts.keys.sorted() {
       guard let data = plan.charts[path] else { continue }
-      let isNew = try AtomicFile.writeIfChanged(data, to: output.appendingPathComponent("runs").appendingPathComponent(path))
+      let isNew = try AtomicFile.writeIfChanged(
+        data, to: output.appendingPathComponent("runs").appendingPathComponent(path))
       if isNew { counts.written += 1 } else { counts.unchanged += 1 }
     }
     for (name, _) in parts {
-      try swap(building.appendingPathComponent(name), into: output.appendingPathComponent(name), aside: building.appendingPathComponent("old-\(name)"))
+      try swap(
+        building.appendingPathComponent(name), into: output.appendingPathComponent(name),
+        aside: building.appendingPathComponent("old-\(name)"))
     }
     return counts
   }
@@ -56,7 +61,11 @@ struct Staging {
 
   private func count(_ files: [String: Data], old: URL, _ counts: inout Counts) {
     for (path, data) in files {
-      if (try? Data(contentsOf: old.appendingPathComponent(path))) == data { counts.unchanged += 1 } else { counts.written += 1 }
+      if (try? Data(contentsOf: old.appendingPathComponent(path))) == data {
+        counts.unchanged += 1
+      } else {
+        counts.written += 1
+      }
     }
     let before = (try? CodeRegions.files(below: old)) ?? []
     counts.removed += before.filter { files[$0] == nil }.count

@@ -12,7 +12,8 @@ extension Blocks {
     entries.append((words.method, try methodLine()))
     if let result = try resultLine(finding: finding) { entries.append((words.result, result)) }
     entries.append((words.machine, try machineLine()))
-    let html = "<dl class=\"summary\">\n" + entries.map { "<div><dt>\($0.0)</dt><dd>\($0.1.html)</dd></div>\n" }.joined() + "</dl>\n"
+    let html =
+      "<dl class=\"summary\">\n" + entries.map { "<dt>\($0.0)</dt><dd>\($0.1.html)</dd>\n" }.joined() + "</dl>\n"
     let markdown = "| | |\n| --- | --- |\n" + entries.map { "| **\($0.0)** | \($0.1.markdown) |\n" }.joined()
     return Rich(html: html, markdown: markdown, plain: "")
   }
@@ -40,7 +41,8 @@ extension Blocks {
     return .text(
       words.pick(
         "\(count(counts.kept))행(학습 \(count(counts.train)) · 검증 \(count(counts.validation)) · 시험 \(count(counts.test)))",
-        "\(count(counts.kept)) rows (train \(count(counts.train)) · validation \(count(counts.validation)) · test \(count(counts.test)))"))
+        "\(count(counts.kept)) rows (train \(count(counts.train)) · validation \(count(counts.validation)) · test \(count(counts.test)))"
+      ))
   }
 
   private func methodLine() throws -> Rich {
@@ -65,8 +67,10 @@ extension Blocks {
       let file = "evaluation/metrics.json"
       let tokens = NumberFormat.grouped(evaluation.validationSupervisedTokens)
       parts.append(
-        .text(words.pick("검증 손실 ", "validation loss ")) + (try traced(file, "/validation_loss/base", .loss)) + .text(" → ")
-          + (try traced(file, "/validation_loss/tuned", .loss)) + .text(words.pick("(n = \(tokens)토큰)", " (n = \(tokens) tokens)")))
+        .text(words.pick("검증 손실 ", "validation loss ")) + (try traced(file, "/validation_loss/base", .loss))
+          + .text(" → ")
+          + (try traced(file, "/validation_loss/tuned", .loss))
+          + .text(words.pick("(n = \(tokens)토큰)", " (n = \(tokens) tokens)")))
       if let all = evaluation.sets["all"], all.base.scores["chrf"] != nil, all.tuned.scores["chrf"] != nil {
         parts.append(
           .text("chrF ") + (try traced(file, "/sets/all/base/scores/chrf/value", .score1)) + .text(" → ")
@@ -76,7 +80,8 @@ extension Blocks {
     } else if let training = run.record.training, training.bestEvalLoss != nil, let step = training.bestStep {
       let number = NumberFormat.grouped(step)
       parts.append(
-        .text(words.pick("최저 검증 손실 ", "lowest evaluation loss ")) + (try traced("run.json", "/training/best_eval_loss", .loss))
+        .text(words.pick("최저 검증 손실 ", "lowest evaluation loss "))
+          + (try traced("run.json", "/training/best_eval_loss", .loss))
           + .text(words.pick("(step \(number))", " (step \(number))")))
     }
     return parts.isEmpty ? nil : parts.joined(" · ")

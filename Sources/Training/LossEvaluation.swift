@@ -38,6 +38,7 @@ public enum LossEvaluation {
       start = end
       progress(start, rows.count)
     }
-    return LossSummary(loss: supervised > 0 ? sum / Double(supervised) : .nan, supervisedTokens: supervised, tokens: tokens)
+    return LossSummary(
+      loss: supervised > 0 ? sum / Double(supervised) : .nan, supervisedTokens: supervised, tokens: tokens)
   }
 }

@@ -23,14 +23,17 @@ final class TensorBoardLog {
 
   func append(_ event: MetricsEvent) throws {
     do { try handle.write(contentsOf: Self.frames(of: event)) } catch {
-      throw RunsError("\(url.path): can't be written (\(RunsError.reason(error))); free some space or choose another place with --output DIR")
+      throw RunsError(
+        "\(url.path): can't be written (\(RunsError.reason(error))); free some space or choose another place with --output DIR"
+      )
     }
   }
 
   private static func frames(of event: MetricsEvent) -> Data {
     let prefix = event.split.rawValue
     let scalars: [(String, Double?)] = [
-      ("\(prefix)/loss", event.loss), ("\(prefix)/learning_rate", event.learningRate), ("\(prefix)/grad_norm", event.gradNorm),
+      ("\(prefix)/loss", event.loss), ("\(prefix)/learning_rate", event.learningRate),
+      ("\(prefix)/grad_norm", event.gradNorm),
       ("\(prefix)/tokens_per_second", event.tokensPerSecond),
     ]
     return scalars.reduce(into: Data()) { data, scalar in

@@ -46,7 +46,8 @@ public final class Trainer {
     self.folder = folder
     optimizer = AdamWState(count: adapter.parameterCount)
     state = TrainingState(
-      step: 0, inputHash: inputHash, tokens: 0, supervisedTokens: 0, examples: 0, stepSeconds: 0, seconds: 0, resumedAt: [])
+      step: 0, inputHash: inputHash, tokens: 0, supervisedTokens: 0, examples: 0, stepSeconds: 0, seconds: 0,
+      resumedAt: [])
   }
 
   private var settings: TrainingSettings { plan.settings }
@@ -131,12 +132,14 @@ public final class Trainer {
 
   private func diverged(_ step: Int, loss: Double, norm: Double) -> RunsError {
     let layer = adapter.layers.first { layer in
-      !session.decoder.backend.sumOfSquares(layer.gradientA).isFinite || !session.decoder.backend.sumOfSquares(layer.gradientB).isFinite
+      !session.decoder.backend.sumOfSquares(layer.gradientA).isFinite
+        || !session.decoder.backend.sumOfSquares(layer.gradientB).isFinite
     }
     let rows = plan.microBatches(step).flatMap { $0 }.map { String($0 + 1) }.joined(separator: ", ")
     let place = layer.map { ", first in the gradient of \($0.path)" } ?? ""
     return RunsError(
-      "step \(step): the loss is \(loss) and the gradient's norm \(norm)\(place) (training rows \(rows)); lower training.learning_rate or look at these rows — the checkpoint of step \(lastSavedStep) is kept")
+      "step \(step): the loss is \(loss) and the gradient's norm \(norm)\(place) (training rows \(rows)); lower training.learning_rate or look at these rows — the checkpoint of step \(lastSavedStep) is kept"
+    )
   }
 
   // MARK: Evaluation
@@ -154,10 +157,13 @@ public final class Trainer {
     }
     guard let summary else { return false }
     guard summary.loss.isFinite else {
-      throw RunsError("step \(state.step): the validation loss is \(summary.loss); look for damaged weights or lower training.learning_rate")
+      throw RunsError(
+        "step \(state.step): the validation loss is \(summary.loss); look for damaged weights or lower training.learning_rate"
+      )
     }
     var event = MetricsEvent(
-      step: state.step, epoch: plan.epoch(after: state.step), split: .eval, loss: summary.loss, time: Date().timeIntervalSince1970)
+      step: state.step, epoch: plan.epoch(after: state.step), split: .eval, loss: summary.loss,
+      time: Date().timeIntervalSince1970)
     event.tokens = summary.tokens
     event.supervisedTokens = summary.supervisedTokens
     event.tokensPerSecond = Double(summary.tokens) / start.seconds
@@ -184,7 +190,9 @@ public final class Trainer {
     if resume, last.isComplete {
       let saved = try last.readState()
       guard saved.inputHash == state.inputHash else {
-        throw RunsError("\(folder.lastCheckpoint.path): was made with other settings, data or model; undo the change, or start anew with `--force train`")
+        throw RunsError(
+          "\(folder.lastCheckpoint.path): was made with other settings, data or model; undo the change, or start anew with `--force train`"
+        )
       }
       try last.restore(adapter, optimizer, on: session.decoder)
       state = saved
@@ -205,7 +213,8 @@ public final class Trainer {
     events = continued ? try RecordFile.readLines(MetricsEvent.self, from: folder.metricsLog) : []
     let name = "events.out.tfevents.lorapress"
     board = try TensorBoardLog(
-      folder.logFolder.appendingPathComponent(name), events: events, startTime: events.first?.time ?? Date().timeIntervalSince1970)
+      folder.logFolder.appendingPathComponent(name), events: events,
+      startTime: events.first?.time ?? Date().timeIntervalSince1970)
   }
 
   private func record(_ event: MetricsEvent) throws {

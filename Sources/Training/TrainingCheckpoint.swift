@@ -54,14 +54,18 @@ struct TrainingCheckpoint {
   /// Fills an adapter and its optimizer with what was saved.
   func restore(_ adapter: LoraAdapter, _ optimizer: AdamWState, on decoder: Decoder) throws {
     let saved = try LoraAdapter(folder: folder, on: decoder)
-    guard saved.layers.map(\.path) == adapter.layers.map(\.path), saved.configuration.r == adapter.configuration.r else {
-      throw RunsError("\(folder.path): the checkpoint's adapter has other layers or another rank than the experiment; start anew with `--force train`")
+    guard saved.layers.map(\.path) == adapter.layers.map(\.path), saved.configuration.r == adapter.configuration.r
+    else {
+      throw RunsError(
+        "\(folder.path): the checkpoint's adapter has other layers or another rank than the experiment; start anew with `--force train`"
+      )
     }
     adapter.parameters.copy(from: saved.parameters)
     let file = try SafetensorsFile(optimizerFile.path)
     for (name, target) in [("m", optimizer.m), ("v", optimizer.v)] {
       guard try file.require(name).count == target.columns else {
-        throw RunsError("\(optimizerFile.path): '\(name)' has another size than the adapter; start anew with `--force train`")
+        throw RunsError(
+          "\(optimizerFile.path): '\(name)' has another size than the adapter; start anew with `--force train`")
       }
       try target.withElements { try file.readAll(name, into: $0) }
     }

@@ -38,7 +38,9 @@ import Testing
     #expect(Set(dataset.test.compactMap(\.group)).count == 10)
     let untaught = Set(dataset.test.filter { $0.kind == "untaught" }.compactMap(\.group))
     #expect(dataset.validation.filter { row in row.group.map(untaught.contains) ?? false }.count >= untaught.count)
-    for group in Set(dataset.validation.compactMap(\.group)) where !untaught.contains(group) { #expect(trained.contains(group)) }
+    for group in Set(dataset.validation.compactMap(\.group)) where !untaught.contains(group) {
+      #expect(trained.contains(group))
+    }
   }
 
   @Test func samplesComeFromTrainingAndDifferentSubjects() throws {
@@ -65,13 +67,15 @@ import Testing
   }
 
   @Test func newRowsMoveFewOthers() throws {
-    let extra = (1...10).map { "{\"fact\": \"new-\($0 / 2)\", \"question\": \"새 질문 \($0)은 무엇인가요?\", \"answer\": \"답 \($0)\"}" }
+    let extra = (1...10).map {
+      "{\"fact\": \"new-\($0 / 2)\", \"question\": \"새 질문 \($0)은 무엇인가요?\", \"answer\": \"답 \($0)\"}"
+    }
     try Fixtures.withTemporaryFolder { folder in
       let file = folder.appendingPathComponent("extra.jsonl")
       try Data(extra.joined(separator: "\n").utf8).write(to: file)
-      func memberships(_ dataset: PreparedDataset) -> [ChatRow.Source: DatasetSplit] {
-        var places: [ChatRow.Source: DatasetSplit] = [:]
-        for split in DatasetSplit.allCases { for row in dataset.rows(split) { places[row.source] = split } }
+      func memberships(_ dataset: PreparedDataset) -> [String: DatasetSplit] {
+        var places: [String: DatasetSplit] = [:]
+        for split in DatasetSplit.allCases { for row in dataset.rows(split) { places["\(row.source)"] = split } }
         return places
       }
       let before = memberships(try prepareTextbook())
@@ -110,18 +114,12 @@ import Testing
   }
 }
 
-extension ChatRow.Source: @retroactive Hashable {
-  public func hash(into hasher: inout Hasher) {
-    hasher.combine(file)
-    hasher.combine(row)
-  }
-}
-
 @Suite struct PreparationTests {
   @Test func explicitFilesKeepTheirPlaces() throws {
     let files = [
       "a.csv": "Q,A,label\n\"안녕, 하세요\",\"그가 \"\"네\"\"라고\n했다\",0\n뭐해?,쉬어요,1\n",
-      "b.jsonl": "{\"messages\": [{\"role\": \"user\", \"content\": \" 안녕? \"}, {\"role\": \"assistant\", \"content\": \"네.\"}]}\n",
+      "b.jsonl":
+        "{\"messages\": [{\"role\": \"user\", \"content\": \" 안녕? \"}, {\"role\": \"assistant\", \"content\": \"네.\"}]}\n",
       "c.json": "{\"질문\": [\"뭐해?\", \"왜?\"], \"정답\": [\"쉬어요\", 3]}",
     ]
     let dataset = try prepare(files) {
@@ -136,13 +134,15 @@ extension ChatRow.Source: @retroactive Hashable {
     #expect(dataset.report.schema == "csv, Q/A; jsonl, messages; json object of arrays, 질문/정답")
     #expect(
       dataset.report.mapping == [
-        "user": "{Q}", "assistant": "{A}", "messages": "{messages}", "user (c.json)": "{질문}", "assistant (c.json)": "{정답}",
+        "user": "{Q}", "assistant": "{A}", "messages": "{messages}", "user (c.json)": "{질문}",
+        "assistant (c.json)": "{정답}",
       ])
     #expect(dataset.test.allSatisfy { $0.kind == nil && $0.group == nil })
   }
 
   @Test func theKoreanChatRowsOfThePeersPassAsTheyAre() throws {
-    let row = "{\"messages\": [{\"role\": \"system\", \"content\": \"짧게.\"}, {\"role\": \"user\", \"content\": \"하나\"}, "
+    let row =
+      "{\"messages\": [{\"role\": \"system\", \"content\": \"짧게.\"}, {\"role\": \"user\", \"content\": \"하나\"}, "
       + "{\"role\": \"assistant\", \"content\": \"1\"}, {\"role\": \"user\", \"content\": \"둘\"}, {\"role\": \"assistant\", \"content\": \"2\"}]}"
     let dataset = try prepare(["a.jsonl": row + "\n\n" + row.replacing("둘", with: "셋") + "\r\n"])
     #expect(dataset.train.map(\.messages.count) == [5, 5])
@@ -159,6 +159,14 @@ extension ChatRow.Source: @retroactive Hashable {
     }
     #expect(dataset.train.first?.messages.map(\.content) == ["교과서 도우미", "질문(국어): 시란? {끝}", "정답: 운율이 있는 글"])
     #expect(dataset.report.mapping["user"] == "질문({과목}): {Q} {{끝}}")
+  }
+
+  @Test func columnsOfFewValuesAreCategories() throws {
+    let rows = (1...8).map { "질문 \($0),답 \($0),\($0 % 3) ,\($0 % 5),\($0 == 1 ? "" : "예")" }
+    let dataset = try prepare(["a.csv": "Q,A,label,level,flag\n" + rows.joined(separator: "\n")])
+    #expect(dataset.report.categories == ["label": ["0": 2, "1": 3, "2": 3], "flag": ["예": 7]])
+    let labels = dataset.report.samples.compactMap { $0.before.first { $0.name == "label" }?.value }
+    #expect(labels.count == 5 && Set(labels).count == 3)
   }
 
   @Test func alpacaRowsTakeTheirInputWhereTheyHaveOne() throws {
@@ -181,14 +189,19 @@ extension ChatRow.Source: @retroactive Hashable {
     ("[\"ㄱ\", \"ㄴ\"]", "wrong_type", "the row is a list where an object was expected"),
     ("{\"question\": \"좋은  질문\", \"answer\": \"답\"}", "duplicate", "the same as row 1 of a.jsonl"),
     ("{\"question\": \" 좋은 질문\", \"answer\": \"답\"}", "duplicate", "the same as row 1 of a.jsonl"),
-    ("{\"question\": \"\(String(repeating: "길", count: 95))\", \"answer\": \"답\"}", "too_long", "99 tokens, more than dataset.max_tokens, 98"),
+    (
+      "{\"question\": \"\(String(repeating: "길", count: 95))\", \"answer\": \"답\"}", "too_long",
+      "99 tokens, more than dataset.max_tokens, 98"
+    ),
   ])
   func rowsAreRejectedWithTheirReason(_ row: String, _ reason: String, _ detail: String) throws {
     let good = "{\"question\": \"좋은 질문\", \"answer\": \"답\"}"
     let dataset = try prepare(["a.jsonl": "\(good)\n\(row)\n"]) { $0.maxTokens = 98 }
     let raw = try JSONValue(parsing: row, file: "row").text()
     #expect(
-      dataset.rejected == [RejectedRow(source: .init(file: "a.jsonl", row: 2), reason: reason, detail: detail, raw: raw)])
+      dataset.rejected == [
+        RejectedRow(source: .init(file: "a.jsonl", row: 2), reason: reason, detail: detail, raw: raw)
+      ])
     #expect(dataset.report.rejects == [reason: 1])
     #expect(dataset.report.counts.read == 2 && dataset.report.counts.kept == 1)
   }
@@ -215,13 +228,17 @@ extension ChatRow.Source: @retroactive Hashable {
     ("null", "bad_messages"),
   ])
   func faultyConversationsAreRejected(_ messages: String, _ reason: String) throws {
-    let good = "{\"messages\": [{\"role\": \"user\", \"content\": \"ㄱ\"}, {\"role\": \"assistant\", \"content\": \"ㄴ\"}]}"
+    let good =
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"ㄱ\"}, {\"role\": \"assistant\", \"content\": \"ㄴ\"}]}"
     let dataset = try prepare(["a.jsonl": "\(good)\n{\"messages\": \(messages)}\n"])
     #expect(dataset.rejected.map(\.reason) == [reason])
   }
 
   @Test func aSplitWithoutGroupsTakesItsShares() throws {
-    let rows = (1...50).map { "{\"question\": \"질문 \($0)\", \"answer\": \"답\"}" } + ["{\"question\": \"질문 1\", \"answer\": \"다른 답\"}"]
+    let rows =
+      (1...50).map { "{\"question\": \"질문 \($0)\", \"answer\": \"답\"}" } + [
+        "{\"question\": \"질문 1\", \"answer\": \"다른 답\"}"
+      ]
     let dataset = try prepare(["a.jsonl": rows.joined(separator: "\n")]) {
       var split = SplitSettings()
       split.validation = 0.1

@@ -12,7 +12,9 @@ func measure(_ messages: [ChatRow.Message]) -> (promptTokens: Int, answerTokens:
 }
 
 /// Prepares files given as name → text; `configure` changes the settings, whose `files` are all of them.
-func prepare(_ files: [String: String], _ configure: (inout DatasetSettings) -> Void = { _ in }) throws -> PreparedDataset {
+func prepare(_ files: [String: String], _ configure: (inout DatasetSettings) -> Void = { _ in }) throws
+  -> PreparedDataset
+{
   try Fixtures.withTemporaryFolder { folder in
     for (name, text) in files { try Data(text.utf8).write(to: folder.appendingPathComponent(name)) }
     var settings = DatasetSettings()

@@ -21,7 +21,8 @@ import Testing
       try #require(values.count == columns.count, "row \(row.source.row)")
       for text in values {
         #expect(!text.isEmpty && text == text.trimmingWhitespace(), "row \(row.source.row): \(text)")
-        #expect(Array(text.unicodeScalars) == Array(text.precomposedStringWithCanonicalMapping.unicodeScalars), "\(text)")
+        #expect(
+          Array(text.unicodeScalars) == Array(text.precomposedStringWithCanonicalMapping.unicodeScalars), "\(text)")
       }
       wordings[values[0], default: 0] += 1
       subjects.insert(values[1])

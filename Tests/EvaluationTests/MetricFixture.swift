@@ -26,7 +26,8 @@ struct MetricFixture {
       let hypothesis = try Self.need(value["hypothesis"]?.string, "hypothesis")
       let reference = try Self.need(value["reference"]?.string, "reference")
       return Pair(
-        name: try Self.need(value["name"]?.string, "name"), texts: AnswerPair(hypothesis: hypothesis, reference: reference),
+        name: try Self.need(value["name"]?.string, "name"),
+        texts: AnswerPair(hypothesis: hypothesis, reference: reference),
         values: value)
     }
     self.pairs = pairs

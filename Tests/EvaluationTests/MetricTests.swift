@@ -40,7 +40,9 @@ private func agree(_ ours: BLEU.Score, _ value: JSONValue?) throws -> Bool {
     #expect(fixture.values["signatures"]?[key]?["sentence"]?.string == bleu.signature(sentence: true))
   }
 
-  @Test(arguments: [BLEUTokenizer.mteval13a, .international]) func tokensEqualSacreBLEU(_ tokenizer: BLEUTokenizer) throws {
+  @Test(arguments: [BLEUTokenizer.mteval13a, .international]) func tokensEqualSacreBLEU(_ tokenizer: BLEUTokenizer)
+    throws
+  {
     for pair in fixture.pairs {
       let expected = try MetricFixture.need(pair.values["tokenized_\(tokenizer.rawValue)"], "tokens")
       for (side, text) in [("hypothesis", pair.texts.hypothesis), ("reference", pair.texts.reference)] {
@@ -103,7 +105,8 @@ private func agree(_ ours: BLEU.Score, _ value: JSONValue?) throws -> Bool {
   private let all = ["bleu", "chrf", "rouge1", "rouge2", "rougeL"]
 
   @Test func choosesTokenisersByTheReferences() {
-    let korean = Scorer(metrics: [.bleu, .rouge, .chrf], references: ["대한민국의 수도는 서울입니다.", "GPU(Graphics Processing Unit)"])
+    let korean = Scorer(
+      metrics: [.bleu, .rouge, .chrf], references: ["대한민국의 수도는 서울입니다.", "GPU(Graphics Processing Unit)"])
     #expect(korean.bleu.tokenizer == .character)
     #expect(korean.rouge.tokenizer == .unicode)
     let english = Scorer(metrics: [.bleu, .rouge, .chrf], references: ["The capital of Korea is Seoul (서울), déjà vu."])
@@ -126,7 +129,8 @@ private func agree(_ ours: BLEU.Score, _ value: JSONValue?) throws -> Bool {
     #expect(corpus.scores["bleu"]?.signature == "nrefs:1|case:mixed|eff:no|tok:char|smooth:exp|version:2.6.0")
     #expect(corpus.scores["chrf"]?.signature == "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0")
     #expect(
-      corpus.scores["rougeL"]?.signature == "nrefs:1|case:lower|score:f1|agg:mean|stem:no|tok:unicode|like:rouge-score-0.1.2")
+      corpus.scores["rougeL"]?.signature
+        == "nrefs:1|case:lower|score:f1|agg:mean|stem:no|tok:unicode|like:rouge-score-0.1.2")
     #expect(agree(corpus.scores["rouge1"]?.value ?? .nan, 0.5))
   }
 

@@ -49,7 +49,9 @@ import Testing
   @Test func linesCarryTheirNumbers() throws {
     let lines = try JSONValue.lines(of: Data("1\n\n{\"a\":2}\r\n".utf8), file: "x.jsonl")
     #expect(lines.map(\.line) == [1, 3])
-    #expect { try JSONValue.lines(of: Data("1\n\n{".utf8), file: "x.jsonl") } throws: { "\($0)".hasPrefix("x.jsonl:3:") }
+    #expect { try JSONValue.lines(of: Data("1\n\n{".utf8), file: "x.jsonl") } throws: {
+      "\($0)".hasPrefix("x.jsonl:3:")
+    }
   }
 }
 
@@ -68,7 +70,8 @@ import Testing
 
   @Test func writesWhatItReads() throws {
     let node = YAMLNode.mapping([
-      ("name", .text("a: b")), ("n", .plain("16")), ("text", .text("16")), ("list", YAMLNode(.sequence([.text("x"), .text("true")]))),
+      ("name", .text("a: b")), ("n", .plain("16")), ("text", .text("16")),
+      ("list", YAMLNode(.sequence([.text("x"), .text("true")]))),
       ("inner", .mapping([("why", .text("한 줄\n두 줄")), ("none", YAMLNode(.mapping([])))])),
     ])
     #expect(try YAMLNode(parsing: node.yaml(), file: "x").json == node.json)

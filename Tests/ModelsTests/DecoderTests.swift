@@ -16,7 +16,8 @@ import Testing
     for (index, row) in fixture.rows.enumerated() {
       let batch = PackedBatch([row])
       for (kind, session) in [
-        ("base", DecoderSession(fixture.decoder, adapter: nil)), ("tuned", DecoderSession(fixture.decoder, adapter: adapter)),
+        ("base", DecoderSession(fixture.decoder, adapter: nil)),
+        ("tuned", DecoderSession(fixture.decoder, adapter: adapter)),
       ] {
         let logits = session.logits(batch, rows: Array(0..<row.count))
         let expected = try fixture.tensors.floats("\(kind)_logits.\(index)")
@@ -66,7 +67,9 @@ import Testing
     let fixture = try PeerFixture(name, backend: CPUBackend())
     let cases = fixture.expected["greedy"]?.array ?? []
     #expect(cases.count == 2)
-    func ids(_ index: Int, _ key: String) -> [Int32] { (cases[index][key]?.array ?? []).compactMap(\.integer).map(Int32.init) }
+    func ids(_ index: Int, _ key: String) -> [Int32] {
+      (cases[index][key]?.array ?? []).compactMap(\.integer).map(Int32.init)
+    }
     let prompts = cases.indices.map { ids($0, "prompt") }
     let adapter = try fixture.adapter()
     for (key, adapter) in [("base", nil), ("tuned", adapter)] as [(String, LoraAdapter?)] {
@@ -76,7 +79,8 @@ import Testing
       for index in cases.indices {
         #expect(together[index].ids == ids(index, key))
         #expect(together[index].stopReason == .length)
-        #expect(try Generator(session, endTokens: []).generate([prompts[index]], maxNewTokens: 12)[0] == together[index])
+        #expect(
+          try Generator(session, endTokens: []).generate([prompts[index]], maxNewTokens: 12)[0] == together[index])
       }
     }
   }
@@ -112,7 +116,9 @@ import Testing
     configuration.dropout = 0.4
     let adapter = try LoraAdapter(configuration, on: fixture.decoder, seed: 3)
     var random = RandomNumbers(seed: 9)
-    for layer in adapter.layers { layer.b.withElements { for index in $0.indices { $0[index] = random.nextUnit() - 0.5 } } }
+    for layer in adapter.layers {
+      layer.b.withElements { for index in $0.indices { $0[index] = random.nextUnit() - 0.5 } }
+    }
     let session = DecoderSession(fixture.decoder, adapter: adapter)
     let batch = PackedBatch(fixture.rows)
     func loss(_ seed: UInt64?) -> Double {
@@ -135,6 +141,20 @@ import Testing
       adapter.parameters[0, index] = old
       let slope = (above - below) / Double(2 * step)
       #expect(abs(slope - Double(gradients[index])) < 0.02 * max(1, abs(slope)), "parameter \(index)")
+    }
+  }
+
+  /// The same weights as llama.cpp's files hold them: other names, and for Llama another order of q's and k's rows.
+  @Test(arguments: ["llama", "qwen2-tied"])
+  func aGGUFFileIsTheSameModel(name: String) throws {
+    let fixture = try PeerFixture(name, backend: CPUBackend())
+    let file = try ModelFile(path: fixture.folder.appendingPathComponent("model.gguf").path)
+    let decoder = try Decoder.load(file, backend: CPUBackend(), threads: 2)
+    #expect(decoder.configuration == fixture.decoder.configuration)
+    #expect(decoder.parameterCount == fixture.decoder.parameterCount)
+    for (index, row) in fixture.rows.enumerated() {
+      let logits = DecoderSession(decoder, adapter: nil).logits(PackedBatch([row]), rows: Array(0..<row.count))
+      #expect(difference(logits.elements, try fixture.tensors.floats("base_logits.\(index)")).largest < 2e-4)
     }
   }
 

@@ -11,7 +11,10 @@ import Testing
     let batch = PackedBatch([a, b], sharesPrefix: false)
     #expect(batch.ids == [1, 2, 3, 4, 5, 6, 1, 2, 9, 7])
     #expect(batch.positions == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3])
-    #expect(batch.segments == [AttentionSegment(queryRows: 0..<6, keyRows: [0..<6]), AttentionSegment(queryRows: 6..<10, keyRows: [6..<10])])
+    #expect(
+      batch.segments == [
+        AttentionSegment(queryRows: 0..<6, keyRows: [0..<6]), AttentionSegment(queryRows: 6..<10, keyRows: [6..<10]),
+      ])
     #expect(batch.predicting == [3, 4, 8])
     #expect(batch.targets == [5, 6, 7])
     #expect(batch.targetRanges == [0..<2, 2..<3])
@@ -28,7 +31,9 @@ import Testing
 
   @Test func thePrefixEndsBeforeTheLastPromptToken() {
     // Equal prompts: the place that predicts the first answer token belongs to each row.
-    let batch = PackedBatch([TokenizedExample(prompt: [1, 2], answer: [3]), TokenizedExample(prompt: [1, 2], answer: [4])])
+    let batch = PackedBatch([
+      TokenizedExample(prompt: [1, 2], answer: [3]), TokenizedExample(prompt: [1, 2], answer: [4]),
+    ])
     #expect(batch.ids == [1, 2, 3, 2, 4])
     #expect(batch.predicting == [1, 3])
   }

@@ -18,7 +18,8 @@ private let small = """
 
 @Suite struct ExperimentTests {
   @Test func readsValuesAndReasons() throws {
-    let experiment = try Experiment(text: small, file: "e.yaml", overrides: [("training.max_steps", "20"), ("lora.lora_alpha", "16")])
+    let experiment = try Experiment(
+      text: small, file: "e.yaml", overrides: [("training.max_steps", "20"), ("lora.lora_alpha", "16")])
     #expect(experiment.settings.lora.r == 8)
     #expect(experiment.settings.lora.loraAlpha == 16)
     #expect(experiment.reasons["lora.r"] == "작게 시작한다")
@@ -36,8 +37,14 @@ private let small = """
   @Test(arguments: [
     ("lora:\n  ranks: 4", "e.yaml:7:3: unknown setting 'lora.ranks'; did you mean 'r'?"),
     ("lora:\n  lora_alhpa: 4", "e.yaml:7:3: unknown setting 'lora.lora_alhpa'; did you mean 'lora_alpha'?"),
-    ("training:\n  learning_rate: fast", "e.yaml:7:18: 'training.learning_rate' must be a number, not the text \"fast\""),
-    ("training:\n  lr_scheduler_type: cosin", "e.yaml:7:22: 'training.lr_scheduler_type' must be one of linear, cosine, constant, not the text \"cosin\""),
+    (
+      "training:\n  learning_rate: fast",
+      "e.yaml:7:18: 'training.learning_rate' must be a number, not the text \"fast\""
+    ),
+    (
+      "training:\n  lr_scheduler_type: cosin",
+      "e.yaml:7:22: 'training.lr_scheduler_type' must be one of linear, cosine, constant, not the text \"cosin\""
+    ),
     ("lora:\n  r: 0", "e.yaml:7:6: 'lora.r' must be at least 1, not the number 0"),
     ("training: 5", "e.yaml:6:11: 'training' must be a mapping of settings, not the number 5"),
   ])
@@ -45,13 +52,18 @@ private let small = """
     let base = "name: demo\nmodel: {name: m}\ndataset:\n  files: [a.json]\n  split: none\n"
     #expect { try Experiment(text: base + extra, file: "e.yaml") } throws: { error in
       let text = "\(error)"
-      return text == message || (message.contains("did you mean 'r'") && text.hasPrefix("e.yaml:7:3: unknown setting 'lora.ranks'"))
+      return text == message
+        || (message.contains("did you mean 'r'") && text.hasPrefix("e.yaml:7:3: unknown setting 'lora.ranks'"))
     }
   }
 
   @Test func missingPartsAreNamed() {
-    #expect { try Experiment(text: "model: {name: m}", file: "e.yaml") } throws: { "\($0)".contains("'name' is missing") }
-    #expect { try Experiment(text: "name: a\nmodel: {name: m}", file: "e.yaml") } throws: { "\($0)".contains("'dataset.files' is missing") }
+    #expect { try Experiment(text: "model: {name: m}", file: "e.yaml") } throws: {
+      "\($0)".contains("'name' is missing")
+    }
+    #expect { try Experiment(text: "name: a\nmodel: {name: m}", file: "e.yaml") } throws: {
+      "\($0)".contains("'dataset.files' is missing")
+    }
   }
 }
 

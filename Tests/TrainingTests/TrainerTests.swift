@@ -36,7 +36,9 @@ import Testing
       let fixture = try PeerFixture(name, backend: CPUBackend())
       let adapter = try fixture.adapter()
       #expect(try trainer(fixture, adapter, settings(), folder).run(resume: false) == .finished)
-      let events = try RecordFile.readLines(MetricsEvent.self, from: RunFolder(folder).metricsLog).filter { $0.split == .train }
+      let events = try RecordFile.readLines(MetricsEvent.self, from: RunFolder(folder).metricsLog).filter {
+        $0.split == .train
+      }
       let steps = fixture.expected["steps"]?.array ?? []
       #expect(events.count == 10 && steps.count == 10)
       for (event, step) in zip(events, steps) {
@@ -63,7 +65,9 @@ import Testing
       changed.gradientAccumulationSteps = accumulation
       try Fixtures.withTemporaryFolder { folder in
         _ = try trainer(fixture, fixture.adapter(), changed, folder).run(resume: false)
-        let events = try RecordFile.readLines(MetricsEvent.self, from: RunFolder(folder).metricsLog).filter { $0.split == .train }
+        let events = try RecordFile.readLines(MetricsEvent.self, from: RunFolder(folder).metricsLog).filter {
+          $0.split == .train
+        }
         curves.append(events.flatMap { [$0.loss ?? .nan, $0.gradNorm ?? .nan] })
       }
     }
@@ -114,7 +118,9 @@ import Testing
       #expect(try timeless(cut) == timeless(whole))
       for path in ["checkpoints/best", "checkpoints/last"] {
         let file = "\(path)/adapter_model.safetensors"
-        #expect(try Data(contentsOf: cut.appendingPathComponent(file)) == Data(contentsOf: whole.appendingPathComponent(file)))
+        #expect(
+          try Data(contentsOf: cut.appendingPathComponent(file)) == Data(contentsOf: whole.appendingPathComponent(file))
+        )
       }
     }
   }
@@ -154,9 +160,11 @@ import Testing
       let adapter = try fixture.adapter()
       let trainer = trainer(fixture, adapter, settings(), folder)
       #expect {
-        try trainer.run(resume: false, report: { event in
-          if case .step(let event, _) = event, event.step == 5 { adapter.parameters[0, 3] = .infinity }
-        })
+        try trainer.run(
+          resume: false,
+          report: { event in
+            if case .step(let event, _) = event, event.step == 5 { adapter.parameters[0, 3] = .infinity }
+          })
       } throws: { "\($0)".hasPrefix("step 6: the loss is") && "\($0)".contains("checkpoint of step 3 is kept") }
       #expect(try TrainingCheckpoint(folder: RunFolder(folder).lastCheckpoint).readState().step == 3)
     }

@@ -12,7 +12,9 @@ import Testing
   }
 
   @Test func everyRowOncePerEpoch() {
-    let plan = plan(10) { $0.perDeviceTrainBatchSize = 2; $0.gradientAccumulationSteps = 2; $0.numTrainEpochs = 2 }
+    let plan = plan(10) {
+      $0.perDeviceTrainBatchSize = 2; $0.gradientAccumulationSteps = 2; $0.numTrainEpochs = 2
+    }
     #expect(plan.stepsPerEpoch == 3)
     #expect(plan.totalSteps == 6)
     for epoch in 0..<2 {
@@ -32,14 +34,20 @@ import Testing
 
   /// Hugging Face's get_linear/cosine_schedule_with_warmup: the rate of the first step is that of "0 steps done".
   @Test func schedules() {
-    let linear = plan(40) { $0.learningRate = 1; $0.numTrainEpochs = 1; $0.warmupSteps = 2 }
+    let linear = plan(40) {
+      $0.learningRate = 1; $0.numTrainEpochs = 1; $0.warmupSteps = 2
+    }
     #expect(linear.totalSteps == 10)
     #expect((1...4).map(linear.learningRate) == [0, 0.5, 1, 0.875])
     #expect(linear.learningRate(10) == 0.125)
-    let cosine = plan(40) { $0.learningRate = 1; $0.numTrainEpochs = 1; $0.lrSchedulerType = .cosine }
+    let cosine = plan(40) {
+      $0.learningRate = 1; $0.numTrainEpochs = 1; $0.lrSchedulerType = .cosine
+    }
     #expect(cosine.learningRate(1) == 1)
     #expect(abs(cosine.learningRate(6) - 0.5) < 1e-12)
-    let constant = plan(40) { $0.learningRate = 1; $0.lrSchedulerType = .constant; $0.warmupRatio = 0.1 }
+    let constant = plan(40) {
+      $0.learningRate = 1; $0.lrSchedulerType = .constant; $0.warmupRatio = 0.1
+    }
     #expect(constant.warmupSteps == 3)
     #expect(constant.learningRate(30) == 1)
   }

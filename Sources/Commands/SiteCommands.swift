@@ -1,0 +1,57 @@
+import Foundation
+import Runs
+import Site
+
+enum SiteCommands {
+  static let render = Command(
+    name: "render", summary: Words("draws the charts and makes the posts and the site", ko: "차트와 글, 사이트를 만듭니다"),
+    usage: "[options]",
+    options: [
+      Option(
+        "--run", "ID", repeats: true,
+        Words("a run that must be there (default: all there are)", ko: "꼭 있어야 하는 실행 (기본: 있는 것 모두)")),
+      Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+    ], example: "lorapress render --run korean-textbooks-qwen2.5-0.5b"
+  ) { arguments, console in
+    try arguments.none("render")
+    let output = outputFolder(arguments)
+    let summary = try build(Project.locate(), output: output, runs: arguments.list("--run"), console)
+    console.print(summary.index.path)
+  }
+
+  @discardableResult
+  static func build(_ project: Project, output: URL, runs: [String], _ console: Console) throws -> SiteSummary {
+    let builder = SiteBuilder(
+      output: output, content: project.content, templates: project.templates, sources: project.root)
+    let summary = try builder.render(runs: runs)
+    for warning in summary.warnings { console.note(Words("warning: \(warning)", ko: "주의: \(warning)")) }
+    console.note(
+      Words(
+        "Site: \(summary.pages) pages, \(summary.written) files written, \(summary.unchanged) unchanged",
+        ko: "사이트: \(summary.pages)쪽, 새로 쓴 파일 \(summary.written)개, 그대로인 파일 \(summary.unchanged)개"))
+    return summary
+  }
+
+  static let serve = Command(
+    name: "serve", summary: Words("shows the site in the browser", ko: "사이트를 브라우저에서 봅니다"), usage: "[options]",
+    options: [
+      Option("--port", "N", Words("default 8000; 0 takes a free one", ko: "기본 8000, 0이면 빈 포트를 씁니다")),
+      Option("--host", "ADDRESS", Words("default 127.0.0.1: this machine alone", ko: "기본 127.0.0.1 (이 컴퓨터에서만 보임)")),
+      Option("--output", "DIR", Words("where the site is (default: output)", ko: "사이트가 있는 폴더 (기본: output)")),
+    ], example: "lorapress serve --port 8000"
+  ) { arguments, console in
+    try arguments.none("serve")
+    let site = outputFolder(arguments).appendingPathComponent("site")
+    guard FileManager.default.fileExists(atPath: site.appendingPathComponent("index.html").path) else {
+      throw RunsError(
+        "\(site.path): there is no site yet; make it with `lorapress render` or `lorapress run EXPERIMENT`")
+    }
+    let port = try arguments.integer("--port") ?? 8000
+    guard port <= 65535 else { throw UsageError("--port must be at most 65535, not \(port)") }
+    let server = try PreviewServer(folder: site, host: arguments.value("--host") ?? "127.0.0.1", port: port)
+    console.print(server.url)
+    console.note(Words("Ctrl-C ends the preview", ko: "Ctrl-C를 누르면 끝납니다"))
+    while !Interruption.isRequested { usleep(100_000) }
+    server.stop()
+  }
+}

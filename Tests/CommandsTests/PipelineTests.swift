@@ -1,0 +1,116 @@
+import Checkpoints
+import Foundation
+import Formats
+import Runs
+import TestSupport
+import Testing
+
+/// The whole program on a tiny random model: real files, real processes.
+@Suite struct PipelineTests {
+  private func inProgram(_ body: (Program) throws -> Void) throws {
+    try Fixtures.withTemporaryFolder { try body(Program(folder: $0)) }
+  }
+
+  @Test func fromRawRowsToASite() throws {
+    try inProgram { program in
+      let model = try program.makeModel()
+      let experiment = try program.makeExperiment(model: model)
+      let arguments = ["run", experiment.path, "--output", program.output.path]
+      let first = try program.run(arguments)
+      #expect(first.code == 0, "\(first.errors)")
+      #expect(first.lastLine == program.run.url.path)
+
+      let run = program.run
+      let record = try RecordFile.read(RunRecord.self, from: run.record)
+      #expect(record.status == .evaluated)
+      #expect(Set(record.stages.keys) == ["prepare", "train", "evaluate"])
+      #expect(record.stages.values.allSatisfy { $0.status == .done })
+      #expect(record.training?.adaptedLayers == 14)
+      #expect(record.training?.rowsWithSupervisedEnd == record.training?.examplesPerEpoch)
+      for artifact in record.artifacts {
+        #expect(try SHA256.hex(ofFile: run.at(artifact.path)) == artifact.sha256, "\(artifact.path)")
+      }
+      let evaluation = try RecordFile.read(EvaluationRecord.self, from: run.evaluationMetrics)
+      #expect(Set(evaluation.sets.keys) == ["all", "taught", "untaught"])
+      #expect(evaluation.adapterSha256 == record.training?.adapterSha256)
+      #expect(evaluation.validationLoss.tuned < evaluation.validationLoss.base)
+      #expect(try RecordFile.readLines(AnswerSample.self, from: run.samples).count == 4)
+      #expect(FileManager.default.fileExists(atPath: program.output.appendingPathComponent("site/index.html").path))
+      #expect(FileManager.default.fileExists(atPath: run.charts.appendingPathComponent("loss.png").path))
+
+      // Unchanged: nothing is done again.
+      let stamp = try Data(contentsOf: run.record)
+      let second = try program.run(arguments)
+      #expect(second.code == 0)
+      #expect(second.errors.components(separatedBy: "unchanged, skipped").count == 4)
+      #expect(try Data(contentsOf: run.record) == stamp)
+      // A changed setting runs its stage and what follows, and no stage before it.
+      let third = try program.run(arguments + ["--set", "training.max_steps=5"])
+      #expect(third.code == 0)
+      #expect(third.errors.contains("prepare: unchanged, skipped"))
+      #expect(try RecordFile.read(RunRecord.self, from: run.record).training?.steps == 5)
+
+      // What the run left is used by the other commands.
+      let score = try program.run([
+        "score", "--model", model.path, "--adapter", "tiny", "--output", program.output.path, "--data",
+        run.dataset(.validation).path, "--json",
+      ])
+      let scored = try JSONValue(parsing: score.output, file: "score")
+      let tuned = try RecordFile.read(EvaluationRecord.self, from: run.evaluationMetrics).validationLoss.tuned
+      #expect(abs((scored["loss"]?.double ?? .nan) - tuned) < 1e-6)
+      #expect(
+        scored["adapter_sha256"]?.string
+          == (try RecordFile.read(RunRecord.self, from: run.record)).training?.adapterSha256)
+      let generated = try program.run([
+        "generate", "--model", model.path, "--adapter", run.bestCheckpoint.path, "--prompt", "안녕", "--max-new-tokens",
+        "5",
+      ])
+      #expect(generated.code == 0 && generated.output.hasSuffix("\n"))
+      let results = try program.run(["results", "tiny", "--output", program.output.path])
+      #expect(results.code == 0 && results.output.contains("chrF"))
+    }
+  }
+
+  @Test func ctrlCInTrainingLosesNothing() throws {
+    try inProgram { program in
+      let model = try program.makeModel()
+      let experiment = try program.makeExperiment(model: model)
+      let long = ["--set", "training.max_steps=400", "--output", program.output.path]
+      let whole = try program.run(["train", experiment.path, "--run-id", "whole"] + long)
+      #expect(whole.code == 0, "\(whole.errors)")
+
+      let log = program.run.metricsLog
+      let cut = try program.run(["train", experiment.path] + long) {
+        ((try? String(contentsOf: log, encoding: .utf8)) ?? "").components(separatedBy: "\"train\"").count > 20
+      }
+      #expect(cut.code == 130)
+      #expect(cut.errors.contains("lorapress train --resume"))
+      let state = try RecordFile.read(RunRecord.self, from: program.run.record)
+      #expect(state.status == .interrupted)
+      let steps = state.training?.steps ?? 0
+      #expect(steps >= 19 && steps < 400)
+
+      let resumed = try program.run(["train", "--resume", experiment.path] + long)
+      #expect(resumed.code == 0, "\(resumed.errors)")
+      #expect(resumed.errors.contains("Continuing after step \(steps)"))
+      let other = RunFolder(output: program.output, id: "whole")
+      for path in ["checkpoints/best/adapter_model.safetensors", "checkpoints/last/adapter_model.safetensors"] {
+        #expect(try Data(contentsOf: program.run.at(path)) == Data(contentsOf: other.at(path)))
+      }
+      let record = try RecordFile.read(RunRecord.self, from: program.run.record)
+      #expect(record.stages["train"]?.resumedAt == [steps])
+    }
+  }
+
+  @Test func tokenizeSpeaksOneArrayALine() throws {
+    try inProgram { program in
+      let model = try program.makeModel()
+      let plain = try program.run(["tokenize", "--model", model.path], input: "a\r\n\n<|im_end|>\n가")
+      let lines = plain.output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+      #expect(lines.count == 5 && lines[1] == "[]" && lines[4].isEmpty)
+      #expect((try JSONValue(parsing: lines[2], file: "t")).array?.count ?? 0 > 1)
+      let special = try program.run(["tokenize", "--model", model.path, "--special"], input: "<|im_end|>")
+      #expect((try JSONValue(parsing: special.output, file: "t")).array?.count == 1)
+    }
+  }
+}
