@@ -105,7 +105,7 @@ public final class HighlightCommand: CodeHighlighter {
     guard text.contains("&") else { return String(text) }
     // "&amp;" last, or "&amp;lt;" would become "<".
     return String(text).replacing("&lt;", with: "<").replacing("&gt;", with: ">").replacing("&quot;", with: "\"")
-      .replacing("&#64;", with: "@").replacing("&amp;", with: "&")
+      .replacing("&apos;", with: "'").replacing("&#64;", with: "@").replacing("&amp;", with: "&")
   }
 }
 

@@ -201,6 +201,10 @@ enum Made {
     #expect(post.body.contains("<span class=\"k\">func</span>") && post.body.contains("&lt;어댑터&gt;"))
     #expect(post.markdown.contains("```swift\n/// 모델에 <어댑터>를 붙인다.\nfunc attach"))
     #expect(HighlightCommand(searchPath: "/nonexistent").html(code: "a", language: "swift") == nil)
+    // Every character that highlight escapes comes back, or the text would not match and the code stay plain.
+    let comment = #"// the adapter's "rank" @ <r> & more"#
+    let html = HighlightCommand().html(code: comment, language: "swift")
+    #expect(html?.hasPrefix("<span class=\"c\">// the adapter") == true)
   }
 }
 
