@@ -88,7 +88,7 @@ let package = Package(
     tests("Hub", ["Formats", "Runs"]),
     tests("Charts", ["CPng"]),
     tests("Site", ["Formats", "Runs", "Charts"]),
-    tests("Commands", ["Formats", "Runs", "Site", "Checkpoints", "Tokenizers"]),
+    tests("Commands", ["Formats", "Runs", "Site", "Charts", "Checkpoints", "Tokenizers"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -11,6 +11,9 @@ struct OpenedModel {
   let resolved: ResolvedModel
   let file: ModelFile
   let tokenizer: Tokenizer
+  /// The unquantised model's repository on the Hub, where the catalogue knows it, else the model's name: PEFT's
+  /// `base_model_name_or_path`.
+  let baseModel: String
 
   /// `argument` is a name from content/models.yaml, a GGUF file or a Hugging Face folder.
   init(_ argument: String, project: Project, console: Console) throws {
@@ -20,6 +23,8 @@ struct OpenedModel {
       if case .hashing(let done, let total) = event { hashing.update(done >> 20, of: total >> 20, detail: "MiB") }
     }
     hashing.close()
+    let homepage = store.catalog[resolved.name]?.homepage.flatMap(URL.init(string:))
+    baseModel = homepage.map { String($0.path.drop { $0 == "/" }) } ?? resolved.name
     file = try ModelFile(path: resolved.path)
     switch file {
     case .gguf(let gguf): tokenizer = try Tokenizer(gguf: TokenizerSource(gguf))

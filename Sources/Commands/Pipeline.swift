@@ -123,7 +123,7 @@ final class Pipeline {
       r: lora.r, alpha: lora.loraAlpha, dropout: lora.loraDropout,
       targetModules: lora.targetModules == ["all-linear"] ? .allLinear : .names(lora.targetModules),
       useRSLoRA: lora.useRslora,
-      baseModel: record.model?.source ?? model.resolved.name)
+      baseModel: model.baseModel)
     let adapter = try LoraAdapter(configuration, on: decoder, seed: UInt64(bitPattern: Int64(settings.training.seed)))
     let trainer = Trainer(
       decoder, adapter: adapter, settings: settings.training, rows: rows, validation: validation, folder: folder,
