@@ -41,13 +41,13 @@ enum SiteCommands {
     ], example: "lorapress serve --port 8000"
   ) { arguments, console in
     try arguments.none("serve")
+    let port = try arguments.integer("--port") ?? 8000
+    guard port <= 65535 else { throw UsageError("--port must be at most 65535, not \(port)") }
     let site = outputFolder(arguments).appendingPathComponent("site")
     guard FileManager.default.fileExists(atPath: site.appendingPathComponent("index.html").path) else {
       throw RunsError(
         "\(site.path): there is no site yet; make it with `lorapress render` or `lorapress run EXPERIMENT`")
     }
-    let port = try arguments.integer("--port") ?? 8000
-    guard port <= 65535 else { throw UsageError("--port must be at most 65535, not \(port)") }
     let server = try PreviewServer(folder: site, host: arguments.value("--host") ?? "127.0.0.1", port: port)
     console.print(server.url)
     console.note(Words("Ctrl-C ends the preview", ko: "Ctrl-C를 누르면 끝납니다"))

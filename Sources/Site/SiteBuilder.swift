@@ -79,8 +79,13 @@ public struct SiteBuilder: Sendable {
       runPages.append((run, page))
     }
     var posts: [RenderedPost] = []
-    for post in try readPosts() {
+    for var post in try readPosts() {
       progress(.post(post.slug))
+      if let stand = substitute(of: post, library, runPages.map(\.run)) {
+        warnings.append(
+          "\(post.file) tells of the run \"\(stand)\", since its own, \"\(post.run ?? "")\", is not there")
+        post.run = stand
+      }
       if let reason = try missingRun(of: post, library, asked: asked) {
         warnings.append(reason)
         continue
@@ -116,6 +121,14 @@ public struct SiteBuilder: Sendable {
       slugs[post.slug] = post.file
     }
     return posts
+  }
+
+  /// The run that stands in for a post's own where that isn't there: the latest of those whose experiment names this post, such as
+  /// a quick trial under another id. Nil where none is needed or none is to be had.
+  private func substitute(of post: Post, _ library: RunLibrary, _ runs: [RunData]) -> String? {
+    guard let id = post.run, !library.exists(id) else { return nil }
+    let candidates = runs.filter { $0.config?["post"]?.string == post.file && $0.evaluation != nil }
+    return candidates.max { ($0.record.created, $0.id) < ($1.record.created, $1.id) }?.id
   }
 
   /// Why a post can't be rendered; nil when its run is there.

@@ -57,7 +57,7 @@ import Testing
       }
       for (text, part) in [
         ("[]", "rows.json"), ("[\n{\"question\": \"가\",\n \"answer\": }]", "rows.json:3:"), ("", "rows.json"),
-        ("[{\"question\": \"가\", \"answer\": \"\"}]", "rows.json"), ("[{\"frage\": \"가\"}]", "question"),
+        ("[{\"question\": \"가\", \"answer\": \"\"}]", "rows.json"), ("[{\"frage\": \"가\"}]", "columns: \"frage\""),
       ] {
         try text.write(to: rows, atomically: true, encoding: .utf8)
         expectOneLine(try prepare(), part)
@@ -80,7 +80,7 @@ import Testing
       expectOneLine(try prepare("/nowhere/model.gguf"), "/nowhere/model.gguf")
       let broken = program.folder.appendingPathComponent("broken.gguf")
       try Data("GGUF\u{3}\0\0\0".utf8).write(to: broken)
-      expectOneLine(try prepare(broken.path), "broken.gguf", "offset")
+      expectOneLine(try prepare(broken.path), "broken.gguf", "at byte 8")
       // A file of the catalogue whose bytes are not the pinned ones.
       let cache = program.folder.appendingPathComponent("cache/models/qwen2.5-coder-0.5b-instruct")
       try FileManager.default.createDirectory(at: cache, withIntermediateDirectories: true)

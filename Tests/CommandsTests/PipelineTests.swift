@@ -75,7 +75,10 @@ import Testing
     try inProgram { program in
       let model = try program.makeModel()
       let experiment = try program.makeExperiment(model: model)
-      let long = ["--set", "training.max_steps=400", "--output", program.output.path]
+      let long = [
+        "--set", "training.max_steps=3000", "--set", "training.eval_steps=500", "--set", "training.save_steps=100",
+        "--output", program.output.path,
+      ]
       let whole = try program.run(["train", experiment.path, "--run-id", "whole"] + long)
       #expect(whole.code == 0, "\(whole.errors)")
 
@@ -88,7 +91,7 @@ import Testing
       let state = try RecordFile.read(RunRecord.self, from: program.run.record)
       #expect(state.status == .interrupted)
       let steps = state.training?.steps ?? 0
-      #expect(steps >= 19 && steps < 400)
+      #expect(steps >= 19 && steps < 3000)
 
       let resumed = try program.run(["train", "--resume", experiment.path] + long)
       #expect(resumed.code == 0, "\(resumed.errors)")

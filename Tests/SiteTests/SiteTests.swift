@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import TestSupport
 import Testing
@@ -234,6 +235,53 @@ enum Made {
         _ = try builder.render(runs: ["lost-run"])
         Issue.record("no error")
       } catch { #expect("\(error)".contains("lost-run")) }
+    }
+  }
+
+  /// A trial of the same experiment under another id: the post tells of it until its own run is there.
+  @Test func aRunOfTheSameExperimentStandsInForAMissingOne() throws {
+    try Fixtures.withTemporaryFolder { folder in
+      let builder = try Made.builder(folder)
+      let runs = folder.appendingPathComponent("runs")
+      try FileManager.default.moveItem(
+        at: runs.appendingPathComponent(Made.runId), to: runs.appendingPathComponent("trial"))
+      let summary = try builder.render()
+      #expect(summary.posts.contains("fixture"))
+      #expect(summary.warnings.contains { $0.contains("tells of the run \"trial\"") })
+      #expect(try Made.text(folder, "site/posts/fixture/index.html").contains("data-source=\"runs/trial/"))
+    }
+  }
+
+  /// Every traced value of every page, read again from the file and the place that it names.
+  @Test func everyTracedValueIsInItsFile() throws {
+    try Fixtures.withTemporaryFolder { folder in
+      _ = try Made.builder(folder).render()
+      let element = /<data value="([^"]*)" data-source="([^"]*)"/
+      var checked = 0
+      for page in ["posts/fixture/index.html", "posts/english/index.html", "runs/fixture-run/index.html"] {
+        for match in try Made.text(folder, "site/\(page)").matches(of: element) {
+          let sources = match.output.2.split(separator: " ")
+          // A derived value has several sources and an operation; its parts are tested elsewhere.
+          guard sources.count == 1, let hash = sources[0].firstIndex(of: "#") else { continue }
+          let file = folder.appendingPathComponent(String(sources[0][..<hash]))
+          let data = try Data(contentsOf: file)
+          let document: JSONValue =
+            switch file.pathExtension {
+            case "jsonl": .array(try JSONValue.lines(of: data, file: file.path).map(\.value))
+            case "yaml": try YAMLNode(parsing: String(decoding: data, as: UTF8.self), file: file.path).json
+            default: try JSONValue(parsing: data, file: file.path)
+            }
+          let value = document.value(at: String(sources[0][sources[0].index(after: hash)...]))
+          let text = value?.string ?? value?.text()
+          let shown = match.output.1.replacing("&lt;", with: "<").replacing("&gt;", with: ">").replacing(
+            "&quot;", with: "\""
+          )
+          .replacing("&#39;", with: "'").replacing("&amp;", with: "&")
+          #expect(text == String(shown), "\(page): \(sources[0])")
+          checked += 1
+        }
+      }
+      #expect(checked > 20)
     }
   }
 
