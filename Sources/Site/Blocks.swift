@@ -93,7 +93,7 @@ struct Blocks: Sendable {
     highlight: (String, String) -> String
   ) -> Rich {
     let label = lines.map { "\(file) \($0)" } ?? file
-    let pre = "<pre tabindex=\"0\" role=\"region\" aria-label=\"\(Escape.html("\(words.code): \(label)"))\">"
+    let pre = "<pre tabindex=\"0\" role=\"group\" aria-label=\"\(Escape.html("\(words.code): \(label)"))\">"
     let name = "<code>\(Escape.html(file))</code>" + (lines.map { " \(Escape.html($0))" } ?? "")
     let html =
       "<figure class=\"code\">\n<figcaption>\(name)</figcaption>\n\(pre)<code>\(highlight(code, language))</code></pre>\n</figure>\n"

@@ -113,6 +113,6 @@ public final class HighlightCommand: CodeHighlighter {
 enum CodeBlock {
   /// `inner` is HTML already.
   static func html(_ inner: String, label: String) -> String {
-    "<pre tabindex=\"0\" role=\"region\" aria-label=\"\(Escape.html(label))\"><code>\(inner)</code></pre>\n"
+    "<pre tabindex=\"0\" role=\"group\" aria-label=\"\(Escape.html(label))\"><code>\(inner)</code></pre>\n"
   }
 }

@@ -223,11 +223,8 @@ struct PostFunctions: Sendable {
     add(&environment, "why") { arguments in
       try arguments.allow("path", positional: 1)
       let path = try arguments.text(0, "path")
-      guard let why = try self.setting(path).setting.why else {
-        throw SiteError(
-          "the experiment gives no reason for \"\(path)\"; write `\(path.split(separator: ".").last ?? ""): {value: …, why: \"…\"}`"
-        )
-      }
+      // A value set on the command line has no reason: the author's was for another value.
+      let why = try self.setting(path).setting.why ?? ""
       return output(.text(why), isBlock: false, name: "why")
     }
     add(&environment, "p") { arguments in

@@ -195,8 +195,8 @@ struct SourcesTable {
     let table = DataTable(columns: columns, rows: traces.map { Self.row($0, words) })
     let title = Escape.html(words.sources)
     html =
-      "<section class=\"sources\" aria-labelledby=\"sources\">\n<h2 id=\"sources\">\(title)</h2>\n"
-      + table.html(label: words.sources) + "</section>\n"
+      "<div class=\"sources\">\n<h2 id=\"sources\">\(title)</h2>\n"
+      + table.html(label: words.sources) + "</div>\n"
     markdown = "## \(Escape.markdown(words.sources))\n\n\(table.markdown)"
   }
 

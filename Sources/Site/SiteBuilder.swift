@@ -134,6 +134,10 @@ public struct SiteBuilder: Sendable {
   /// Why a post can't be rendered; nil when its run is there.
   private func missingRun(of post: Post, _ library: RunLibrary, asked: [String]) throws -> String? {
     guard let id = post.run else { return nil }
+    if !library.exists(id), !asked.contains(id) {
+      return
+        "\(post.file) is left out: there is no run \"\(id)\" here yet; `lorapress run` with its experiment makes one"
+    }
     do {
       _ = try library.run(id)
       return nil
