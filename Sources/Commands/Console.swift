@@ -124,6 +124,11 @@ enum Interruption {
 
   static func watch() {
     signal(SIGPIPE, SIG_IGN)
+    // A parent may have started us with these blocked.
+    var watched = sigset_t()
+    sigemptyset(&watched)
+    for number in [SIGINT, SIGTERM] { sigaddset(&watched, number) }
+    pthread_sigmask(SIG_UNBLOCK, &watched, nil)
     for number in [SIGINT, SIGTERM] {
       signal(number) { received in
         if Interruption.requested.exchange(true, ordering: .relaxed) { _exit(128 + received) }
