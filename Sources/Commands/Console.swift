@@ -62,6 +62,7 @@ final class Progress {
   private var first: (time: ContinuousClock.Instant, done: Int)?
   private var lastShown: ContinuousClock.Instant?
   private var isOpen = false
+  private var isFinished = false
   private static let barWidth = 24
   /// Seconds before the first line, and from line to line.
   private var silence: Double { console.isTerminal ? 2 : 10 }
@@ -82,7 +83,9 @@ final class Progress {
     let now = ContinuousClock.now
     let start = first ?? (now, done)
     first = start
+    guard !isFinished else { return }
     let isLast = done >= total && lastShown != nil
+    isFinished = isLast
     let waited = Self.seconds(from: lastShown ?? start.time, to: now) >= (lastShown == nil ? silence : pause)
     guard waited || isLast else { return }
     lastShown = now
