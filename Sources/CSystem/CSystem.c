@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,3 +18,31 @@ int csystem_exchange(const char *a, const char *b) {
   return ENOSYS;
 #endif
 }
+
+static volatile sig_atomic_t interrupted = 0;
+
+static void note_interrupt(int number) {
+  if (interrupted) _exit(128 + number);
+  interrupted = 1;
+}
+
+void csystem_watch_interrupts(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  sigemptyset(&action.sa_mask);
+  action.sa_handler = note_interrupt;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, NULL);
+
+  // A parent may have started us with these blocked.
+  sigset_t watched;
+  sigemptyset(&watched);
+  sigaddset(&watched, SIGINT);
+  sigaddset(&watched, SIGTERM);
+  sigprocmask(SIG_UNBLOCK, &watched, NULL);
+}
+
+int csystem_interrupt_requested(void) { return interrupted != 0; }

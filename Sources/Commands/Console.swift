@@ -1,5 +1,5 @@
+import CSystem
 import Foundation
-import Synchronization
 
 /// A text in the two languages the program speaks.
 struct Words: Sendable, ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
@@ -123,23 +123,8 @@ final class Progress {
 
 /// Ctrl-C: the first one asks the work to stop at a good place, the second one ends the program.
 enum Interruption {
-  private static let requested = Atomic<Bool>(false)
-
-  static func watch() {
-    signal(SIGPIPE, SIG_IGN)
-    // A parent may have started us with these blocked.
-    var watched = sigset_t()
-    sigemptyset(&watched)
-    for number in [SIGINT, SIGTERM] { sigaddset(&watched, number) }
-    pthread_sigmask(SIG_UNBLOCK, &watched, nil)
-    for number in [SIGINT, SIGTERM] {
-      signal(number) { received in
-        if Interruption.requested.exchange(true, ordering: .relaxed) { _exit(128 + received) }
-      }
-    }
-  }
-
-  static var isRequested: Bool { requested.load(ordering: .relaxed) }
+  static func watch() { csystem_watch_interrupts() }
+  static var isRequested: Bool { csystem_interrupt_requested() != 0 }
 }
 
 /// The work was stopped by Ctrl-C; exit code 130.

@@ -3,3 +3,10 @@
 /// Swaps two paths in one step (Linux renameat2 with RENAME_EXCHANGE). Returns 0, or the errno; ENOSYS and EINVAL mean that the
 /// kernel or the file system can't.
 int csystem_exchange(const char *a, const char *b);
+
+/// From now on SIGINT and SIGTERM only raise a flag; a second one ends the process at once with 128 + its number. SIGPIPE is ignored.
+/// In C, since a handler that runs Swift may allocate memory while the interrupted thread is allocating.
+void csystem_watch_interrupts(void);
+
+/// Whether SIGINT or SIGTERM came.
+int csystem_interrupt_requested(void);
