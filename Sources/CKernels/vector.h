@@ -52,3 +52,16 @@ INLINE float vector_exp(float x) {
   memcpy(&p, &bits, 4);
   return x < -87.3f ? 0.0f : p;
 }
+
+INLINE float bfloat16_to_float(uint16_t value) {
+  uint32_t bits = (uint32_t)value << 16;
+  float result;
+  memcpy(&result, &bits, 4);
+  return result;
+}
+
+/// Sixteen bfloat16 numbers as floats. (A macro like LOAD: vectors are never returned from a function.)
+typedef uint16_t halves __attribute__((ext_vector_type(16), aligned(2), may_alias));
+typedef uint32_t words __attribute__((ext_vector_type(16)));
+#define BFLOAT16_LANES(pointer) \
+  ((lanes)(__builtin_convertvector(*(const halves *)(pointer), words) << 16))

@@ -17,8 +17,6 @@ enum InferenceCommands {
     "--adapter", "A",
     Words("a PEFT folder, a checkpoint folder or a run (then its best)", ko: "PEFT 폴더, 체크포인트 폴더, 또는 실행 이름(가장 좋은 체크포인트)")
   )
-  private static let computeOption = Option(
-    "--compute", "KIND", Words("arithmetic: auto or f32", ko: "계산 방식: auto, f32"))
   private static let outputOption = Option(
     "--output", "DIR", Words("where runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)"))
 
@@ -32,15 +30,16 @@ enum InferenceCommands {
       modelOption,
       Option("--data", "FILE", Words("JSONL rows of {\"messages\": […]}", ko: "{\"messages\": […]} 형식의 JSONL 파일")),
       adapterOption,
-      Option("--json", Words("one JSON object", ko: "JSON 하나로 출력합니다")), computeOption, outputOption,
+      Option("--json", Words("one JSON object", ko: "JSON 하나로 출력합니다")), Arithmetic.option, outputOption,
     ], example: "lorapress score --model qwen2.5-coder-0.5b-instruct --data eval.jsonl --json"
   ) { arguments, console in
     try arguments.none("score")
     let data = try arguments.required("--data", "score")
-    let backend = try chosenBackend(arguments)
+    // A measure is taken in float32 unless asked otherwise; an answer is wanted soon.
+    let arithmetic = try Arithmetic(arguments, weights: .f32)
     let model = try OpenedModel(arguments.required("--model", "score"), project: Project.locate(), console: console)
     let rows = try examples(data, model.tokenizer)
-    let decoder = try model.load(backend, threads: backend.threads.count, console: console)
+    let decoder = try model.load(CPUBackend(), arithmetic, console: console)
     var adapter: LoraAdapter?
     var hash: String?
     if let name = arguments.value("--adapter") {
@@ -61,7 +60,7 @@ enum InferenceCommands {
       "loss": JSONValue(summary.loss), "perplexity": JSONValue(exp(summary.loss)),
       "supervised_tokens": JSONValue(summary.supervisedTokens), "rows": JSONValue(rows.count),
       "model_sha256": .string(model.resolved.sha256), "adapter_sha256": hash.map { .string($0) } ?? .null,
-      "compute": "f32",
+      "compute": .string(arithmetic.compute),
     ]
     if arguments.flag("--json") { return console.print(result.text()) }
     console.print(
@@ -149,14 +148,14 @@ enum InferenceCommands {
       Option("--top-k", "K", Words("with sampling: only the K likeliest", ko: "샘플링 후보 수")),
       Option("--top-p", "P", Words("with sampling: the likeliest up to probability P", ko: "샘플링 누적 확률")),
       Option("--seed", "N", Words("of the sampling (default 0)", ko: "샘플링 seed (기본 0)")),
-      Option("--raw", Words("without the chat template", ko: "대화 틀 없이 그대로 이어 씁니다")), computeOption, outputOption,
+      Option("--raw", Words("without the chat template", ko: "대화 틀 없이 그대로 이어 씁니다")), Arithmetic.option, outputOption,
     ], example: "lorapress generate --model qwen2.5-coder-0.5b-instruct --prompt '대한민국의 수도는?'"
   ) { arguments, console in
     try arguments.none("generate")
     let prompts = try prompts(arguments)
-    let backend = try chosenBackend(arguments)
+    let arithmetic = try Arithmetic(arguments, weights: .bf16)
     let model = try OpenedModel(arguments.required("--model", "generate"), project: Project.locate(), console: console)
-    let decoder = try model.load(backend, threads: backend.threads.count, console: console)
+    let decoder = try model.load(CPUBackend(), arithmetic, console: console)
     let adapter = try arguments.value("--adapter").map {
       try LoraAdapter(folder: adapterFolder($0, output: outputFolder(arguments)), on: decoder)
     }

@@ -32,14 +32,15 @@ struct OpenedModel {
     }
   }
 
-  func load(_ backend: any Backend, threads: Int, console: Console) throws -> Decoder {
+  func load(_ backend: CPUBackend, _ arithmetic: Arithmetic, console: Console) throws -> Decoder {
     let progress = Progress(console, Words("Reading the model", ko: "모델 읽기"))
     defer { progress.close() }
-    return try Decoder.load(file, backend: backend, threads: threads) { done, total in progress.update(done, of: total)
-    }
+    return try Decoder.load(
+      file, backend: backend, threads: backend.threads.count, precision: arithmetic.precision
+    ) { done, total in progress.update(done, of: total) }
   }
 
-  func record(_ decoder: Decoder, compute: String) -> ModelRecord {
+  func record(_ decoder: Decoder, _ arithmetic: Arithmetic) -> ModelRecord {
     let configuration = decoder.configuration
     return ModelRecord(
       name: resolved.name, source: resolved.source, license: resolved.licence,
@@ -47,7 +48,7 @@ struct OpenedModel {
       architecture: configuration.family.rawValue, parameters: decoder.parameterCount,
       layers: configuration.numHiddenLayers,
       hiddenSize: configuration.hiddenSize, vocabularySize: configuration.vocabularySize, fileWeights: file.weightTypes,
-      weights: "f32", compute: compute)
+      weights: arithmetic.weights.rawValue, compute: arithmetic.compute)
   }
 }
 
@@ -70,12 +71,40 @@ extension TokenizerSource {
   }
 }
 
-/// `--compute` and the backend it means.
-func chosenBackend(_ arguments: Arguments) throws -> CPUBackend {
-  switch arguments.value("--compute") ?? "auto" {
-  case "auto", "f32": return CPUBackend()
-  case "bf16": throw UsageError("--compute bf16 isn't available yet; use f32 or auto")
-  case let other: throw UsageError("--compute must be auto or f32, not '\(other)'")
+/// The precision of a model's weights and of the products with them.
+struct Arithmetic {
+  let weights: ModelSettings.Weights
+  /// "f32" or "bf16", as records and `--json` name it.
+  let compute: String
+
+  static let option = Option(
+    "--compute", "KIND",
+    Words(
+      "arithmetic: f32, bf16, or auto: bf16 for bf16 weights where the CPU multiplies it",
+      ko: "계산 방식: f32, bf16, auto(bf16 가중치이고 CPU가 bf16 곱셈을 지원하면 bf16)"))
+
+  /// What `--compute` says of a model whose weights are meant to be `weights`.
+  init(_ arguments: Arguments, weights: ModelSettings.Weights) throws {
+    switch arguments.value("--compute") ?? "auto" {
+    case "auto":
+      self.weights = weights
+      compute = weights == .bf16 && CPUBackend.hasBFloat16 ? "bf16" : "f32"
+    case "f32":
+      self.weights = weights
+      compute = "f32"
+    case "bf16":
+      self.weights = .bf16
+      compute = "bf16"
+    case let other: throw UsageError("--compute must be auto, f32 or bf16, not '\(other)'")
+    }
+  }
+
+  var precision: WeightPrecision {
+    switch (weights, compute) {
+    case (_, "bf16"): .bf16
+    case (.bf16, _): .bf16InF32
+    default: .f32
+    }
   }
 }
 

@@ -21,7 +21,8 @@ final class Pipeline {
   let folder: RunFolder
   let console: Console
   let forced: Set<Stage>
-  private let backend: CPUBackend
+  private let backend = CPUBackend()
+  private let arithmetic: Arithmetic
   private var record: RunRecord
   private var opened: OpenedModel?
   private var decoder: Decoder?
@@ -29,7 +30,7 @@ final class Pipeline {
   private var settings: ExperimentSettings { experiment.settings }
 
   init(
-    _ experiment: Experiment, project: Project, output: URL, runID: String?, forced: Set<Stage>, backend: CPUBackend,
+    _ experiment: Experiment, project: Project, output: URL, runID: String?, forced: Set<Stage>, arithmetic: Arithmetic,
     console: Console
   ) throws {
     let id = runID ?? experiment.settings.name
@@ -40,7 +41,7 @@ final class Pipeline {
     self.project = project
     self.console = console
     self.forced = forced
-    self.backend = backend
+    self.arithmetic = arithmetic
     folder = RunFolder(output: output, id: id)
     if FileManager.default.fileExists(atPath: folder.record.path) {
       record = try RecordFile.read(RunRecord.self, from: folder.record)
@@ -98,7 +99,8 @@ final class Pipeline {
       "train 1",
       [
         try SHA256.hex(ofFile: folder.dataset(.train)), try SHA256.hex(ofFile: folder.dataset(.validation)),
-        model.resolved.sha256, try sectionYAML("model.weights"), try sectionYAML("lora"), try sectionYAML("training"),
+        model.resolved.sha256, try sectionYAML("model.weights"), arithmetic.compute, try sectionYAML("lora"),
+        try sectionYAML("training"),
       ])
     let adapterFile = folder.bestCheckpoint.appendingPathComponent(PEFTAdapter.weightsName)
     if resume != true, isDone(.train, hash, [adapterFile, folder.metricsLog]) { return skipped(.train) }
@@ -172,7 +174,8 @@ final class Pipeline {
       "evaluate 1",
       [
         try SHA256.hex(ofFile: folder.dataset(.test)), try SHA256.hex(ofFile: folder.dataset(.validation)), adapterSHA,
-        model.resolved.sha256, try sectionYAML("evaluation"), try sectionYAML("training.max_seq_length"),
+        model.resolved.sha256, try sectionYAML("model.weights"), arithmetic.compute, try sectionYAML("evaluation"),
+        try sectionYAML("training.max_seq_length"),
       ])
     if isDone(.evaluate, hash, [folder.samples, folder.evaluationMetrics]) { return skipped(.evaluate) }
 
@@ -212,7 +215,7 @@ final class Pipeline {
           validationSupervisedTokens: losses[0].supervisedTokens, modelSha256: model.resolved.sha256,
           adapterSha256: adapterSHA,
           adaptedLayers: adapter.layers.count, maxNewTokens: settings.evaluation.maxNewTokens, decoding: "greedy",
-          compute: "f32"),
+          compute: arithmetic.compute),
         to: folder.evaluationMetrics)
     } catch is CancellationError {
       try interrupt(.evaluate, seconds: seconds(since: clock), resumedAt: [])
@@ -239,9 +242,9 @@ final class Pipeline {
   private func loadDecoder() throws -> Decoder {
     if let decoder { return decoder }
     let model = try openModel()
-    let loaded = try model.load(backend, threads: backend.threads.count, console: console)
+    let loaded = try model.load(backend, arithmetic, console: console)
     decoder = loaded
-    record.model = model.record(loaded, compute: "f32")
+    record.model = model.record(loaded, arithmetic)
     return loaded
   }
 

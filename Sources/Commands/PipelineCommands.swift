@@ -12,7 +12,7 @@ enum PipelineCommands {
     Option(
       "--force", "STAGE", repeats: true,
       Words("runs a stage again: prepare, train, evaluate", ko: "바뀐 것이 없어도 다시 합니다: prepare, train, evaluate")),
-    Option("--compute", "KIND", Words("arithmetic: auto or f32", ko: "계산 방식: auto, f32")),
+    Arithmetic.option,
   ]
   private static let example = "content/experiments/korean-textbooks-qwen2.5-0.5b.yaml"
 
@@ -67,10 +67,10 @@ enum PipelineCommands {
       }
       return stage
     }
-    let backend = try chosenBackend(arguments)
     let experiment = try Experiment(file: URL(fileURLWithPath: file), overrides: try arguments.overrides())
     return try Pipeline(
       experiment, project: Project.locate(), output: outputFolder(arguments), runID: arguments.value("--run-id"),
-      forced: Set(forced), backend: backend, console: console)
+      forced: Set(forced), arithmetic: try Arithmetic(arguments, weights: experiment.settings.model.weights),
+      console: console)
   }
 }

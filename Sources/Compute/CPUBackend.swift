@@ -20,6 +20,7 @@ public final class CPUBackend: Backend {
   public let threads: Threads
   public let products: Products
   private let rotary = Mutex<RotaryTable?>(nil)
+  let narrow = NarrowScratch()
 
   public var name: String { products.rawValue }
 
@@ -43,7 +44,12 @@ public final class CPUBackend: Backend {
   public func gather(_ w: Weight, rows ids: [Int32], into out: Matrix) {
     precondition(out.rows == ids.count && out.columns == w.columns)
     precondition(ids.allSatisfy { $0 >= 0 && Int($0) < w.rows }, "a row beyond the weight")
-    for (row, id) in ids.enumerated() { out.row(row).update(from: w.values.row(Int(id)), count: out.columns) }
+    for (row, id) in ids.enumerated() {
+      switch w.numbers {
+      case .f32(let values): out.row(row).update(from: values.row(Int(id)), count: out.columns)
+      case .bf16(let storage): storage.widen(from: Int(id) * w.columns, count: w.columns, into: out.row(row))
+      }
+    }
   }
 
   public func add(_ x: Matrix, scaledBy alpha: Float, to y: Matrix) {

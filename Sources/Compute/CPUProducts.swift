@@ -21,13 +21,24 @@ extension CPUBackend {
   public func linear(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
     precondition(x.columns == w.columns && y.columns == w.rows && y.rows == x.rows)
     precondition(bias == nil || bias?.rows == 1 && bias?.columns == w.rows)
-    if x.rows <= CPUBackend.fewRows { return productOfFewRows(x, w.values, bias: bias, into: y) }
-    product(x, false, w.values, true, alpha: 1, beta: bias == nil ? 0 : 1, bias: bias, into: y)
+    switch w.numbers {
+    case .f32(let values):
+      if x.rows <= CPUBackend.fewRows { return productOfFewRows(x, values, bias: bias, into: y) }
+      product(x, false, values, true, alpha: 1, beta: bias == nil ? 0 : 1, bias: bias, into: y)
+    case .bf16(let storage):
+      if x.rows <= CPUBackend.fewRows { return productOfFewRows(x, w, storage, bias: bias, into: y) }
+      product(x, w, storage, transposed: true, bias: bias, accumulate: false, into: y)
+    }
   }
 
   public func linearInputGradient(_ dy: Matrix, _ w: Weight, into dx: Matrix, accumulate: Bool) {
     precondition(dy.columns == w.rows && dx.columns == w.columns && dx.rows == dy.rows)
-    product(dy, false, w.values, false, alpha: 1, beta: accumulate ? 1 : 0, bias: nil, into: dx)
+    switch w.numbers {
+    case .f32(let values):
+      product(dy, false, values, false, alpha: 1, beta: accumulate ? 1 : 0, bias: nil, into: dx)
+    case .bf16(let storage):
+      product(dy, w, storage, transposed: false, bias: nil, accumulate: accumulate, into: dx)
+    }
   }
 
   /// y (T,n) ← x (T,k) · wᵀ + bias for a handful of rows.
@@ -67,7 +78,7 @@ extension CPUBackend {
     }
   }
 
-  private func sgemm(
+  func sgemm(
     _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int, _ alpha: Float,
     _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int, _ beta: Float,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int

@@ -111,23 +111,3 @@ public struct Matrix: @unchecked Sendable {
 
   var pointer: UnsafeMutablePointer<Float> { storage.base + offset }
 }
-
-/// A frozen weight (out, in) of the base model. Today float32; quantised kinds will be more cases behind the same operations.
-public final class Weight: @unchecked Sendable {
-  public let rows: Int
-  public let columns: Int
-  let values: Matrix
-
-  public init(_ values: Matrix) {
-    precondition(values.isContiguous)
-    rows = values.rows
-    columns = values.columns
-    self.values = values
-  }
-
-  /// The bytes it holds in memory.
-  public var byteCount: Int { rows * columns * 4 }
-
-  /// The weight as float32 numbers, for tests and export.
-  public var dequantised: Matrix { values }
-}

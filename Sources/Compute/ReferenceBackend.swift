@@ -50,8 +50,9 @@ public struct ReferenceBackend: Backend {
 
   public func gather(_ w: Weight, rows ids: [Int32], into out: Matrix) {
     precondition(out.rows == ids.count && out.columns == w.columns)
+    let weight = w.dequantised
     for (t, id) in ids.enumerated() {
-      for i in 0..<out.columns { out[t, i] = w.dequantised[Int(id), i] }
+      for i in 0..<out.columns { out[t, i] = weight[Int(id), i] }
     }
   }
 

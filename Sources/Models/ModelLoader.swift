@@ -53,18 +53,30 @@ public enum ModelFile: Sendable {
   }
 }
 
+/// How the matrices of a model are held, and with that what its products compute in.
+public enum WeightPrecision: Sendable {
+  /// float32 throughout.
+  case f32
+  /// bfloat16, multiplied by the CPU's bfloat16 instructions with float32 sums.
+  case bf16
+  /// Rounded to bfloat16 but held and multiplied in float32, for a CPU without such instructions.
+  case bf16InF32
+}
+
 extension Decoder {
   // region: load-model
-  /// Reads a model's weights, dequantised to float32. `progress` hears (tensors read, tensors in all).
+  /// Reads a model's weights, dequantised, and holds its matrices as `precision` says; norms and biases stay float32.
+  /// `progress` hears (tensors read, tensors in all).
   public static func load(
-    _ file: ModelFile, backend: any Backend, threads: Int, progress: (Int, Int) -> Void = { _, _ in }
+    _ file: ModelFile, backend: any Backend, threads: Int, precision: WeightPrecision = .f32,
+    progress: (Int, Int) -> Void = { _, _ in }
   ) throws -> Decoder {
     let configuration = try file.configuration()
-    let reader = WeightReader(file: file, configuration: configuration, threads: threads)
+    let reader = WeightReader(file: file, configuration: configuration, threads: threads, precision: precision)
     let total = configuration.numHiddenLayers * 9 + 3
 
-    let embedTokens = Weight(
-      try reader.matrix("model.embed_tokens.weight", configuration.vocabularySize, configuration.hiddenSize))
+    let embedTokens = try reader.weight(
+      "model.embed_tokens.weight", configuration.vocabularySize, configuration.hiddenSize)
     progress(1, total)
     var layers: [DecoderLayer] = []
     for index in 0..<configuration.numHiddenLayers {
@@ -75,7 +87,7 @@ extension Decoder {
     let lmHead =
       configuration.tieWordEmbeddings
       ? embedTokens
-      : Weight(try reader.matrix("lm_head.weight", configuration.vocabularySize, configuration.hiddenSize))
+      : try reader.weight("lm_head.weight", configuration.vocabularySize, configuration.hiddenSize)
     progress(total, total)
     return Decoder(
       configuration: configuration, backend: backend, embedTokens: embedTokens, layers: layers, norm: norm,
@@ -90,6 +102,7 @@ private struct WeightReader {
   let file: ModelFile
   let configuration: DecoderConfiguration
   let threads: Int
+  let precision: WeightPrecision
 
   func layer(_ index: Int) throws -> DecoderLayer {
     let path = "model.layers.\(index)"
@@ -111,8 +124,19 @@ private struct WeightReader {
   private func linear(_ path: String, _ rows: Int, _ columns: Int) throws -> Linear {
     let hasBias = file.source.info(stored("\(path).bias")) != nil
     return Linear(
-      path: path, weight: Weight(try matrix("\(path).weight", rows, columns)),
+      path: path, weight: try weight("\(path).weight", rows, columns),
       bias: hasBias ? try matrix("\(path).bias", 1, rows) : nil)
+  }
+
+  func weight(_ name: String, _ rows: Int, _ columns: Int) throws -> Weight {
+    let values = try matrix(name, rows, columns)
+    switch precision {
+    case .f32: return Weight(values)
+    case .bf16: return Weight(values, kind: .bf16)
+    case .bf16InF32:
+      Weight.roundToBFloat16(values)
+      return Weight(values)
+    }
   }
 
   func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> Matrix {

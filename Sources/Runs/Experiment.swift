@@ -112,8 +112,8 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
 }
 
 public struct ModelSettings: SettingsSection, Sendable, Equatable {
-  /// How the frozen weights are held in memory.
-  public enum Weights: String, CaseIterable, SettingValue, Sendable { case f32 }
+  /// The precision of the frozen weights; the adapter is float32 always.
+  public enum Weights: String, CaseIterable, SettingValue, Sendable { case f32, bf16 }
 
   /// A name from `content/models.yaml`, a GGUF file or a Hugging Face folder.
   public var name = ""

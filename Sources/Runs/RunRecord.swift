@@ -84,9 +84,9 @@ public struct ModelRecord: Codable, Sendable, Equatable {
   public var vocabularySize: Int
   /// How the file holds its weights: "Q4_K + Q6_K + F32".
   public var fileWeights: String
-  /// How they are held in memory while training: "f32".
+  /// Their precision while training: "f32" or "bf16".
   public var weights: String
-  /// The arithmetic of the products: "f32".
+  /// The arithmetic of the products with them: "f32" or "bf16".
   public var compute: String
 
   public init(

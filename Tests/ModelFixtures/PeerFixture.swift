@@ -15,12 +15,12 @@ public struct PeerFixture {
   public let tensors: SafetensorsFile
   public let decoder: Decoder
 
-  public init(_ name: String, backend: any Backend) throws {
+  public init(_ name: String, backend: any Backend, precision: WeightPrecision = .f32) throws {
     folder = Fixtures.url("Models", name)
     let file = folder.appendingPathComponent("expected.json")
     expected = try JSONValue(parsing: Data(contentsOf: file), file: file.path)
     tensors = try SafetensorsFile(folder.appendingPathComponent("expected.safetensors").path)
-    decoder = try Decoder.load(ModelFile(path: folder.path), backend: backend, threads: 2)
+    decoder = try Decoder.load(ModelFile(path: folder.path), backend: backend, threads: 2, precision: precision)
   }
 
   public func adapter() throws -> LoraAdapter {

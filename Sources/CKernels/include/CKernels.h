@@ -62,10 +62,24 @@ void ck_cross_entropy(
 double ck_sum_of_squares(long n, const float *x);
 /// The index of the first largest of n elements; NaN never wins (0 if there is nothing else).
 long ck_argmax(long n, const float *x);
+
+// Products of few rows (few.c).
+
 /// y (rows, n) ← x (rows, k) · w[0..<n]ᵀ + bias, for few rows of x: reads each weight once.
 void ck_linear_few(
     long rows, long n, long k, const float *x, long x_stride, const float *w, long w_stride, const float *bias, float *y,
     long y_stride);
+/// The same with weights in bfloat16; x, the sums and y are float32.
+void ck_linear_few_bf16(
+    long rows, long n, long k, const float *x, long x_stride, const uint16_t *w, long w_stride, const float *bias,
+    float *y, long y_stride);
+
+// bfloat16 (bfloat16.c).
+
+/// out ← x rounded to the nearest bfloat16, ties to even; NaN stays NaN.
+void ck_to_bf16(long rows, long columns, const float *x, long x_stride, uint16_t *out, long out_stride);
+/// out ← x, exactly.
+void ck_from_bf16(long n, const uint16_t *x, float *out);
 
 // Attention (attention.c). One call is one kv head of one segment, `group` query heads at once.
 

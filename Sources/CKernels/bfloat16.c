@@ -1,0 +1,21 @@
+// Between float32 and bfloat16, which is the upper half of its bits.
+#include "vector.h"
+
+// To the nearest, ties to even; a NaN stays a NaN (its lower half might be all that tells it from infinity).
+KERNEL void ck_to_bf16(long rows, long columns, const float *x, long x_stride, uint16_t *out, long out_stride) {
+  for (long t = 0; t < rows; t++) {
+    const float *from = x + t * x_stride;
+    uint16_t *to = out + t * out_stride;
+    for (long i = 0; i < columns; i++) {
+      uint32_t bits;
+      memcpy(&bits, from + i, 4);
+      uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
+      uint32_t quiet = (bits >> 16) | 0x40u;
+      to[i] = (uint16_t)((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
+    }
+  }
+}
+
+KERNEL void ck_from_bf16(long n, const uint16_t *x, float *out) {
+  for (long i = 0; i < n; i++) out[i] = bfloat16_to_float(x[i]);
+}

@@ -1,0 +1,125 @@
+import CKernels
+import Testing
+
+@testable import Compute
+
+@Suite struct BFloat16Tests {
+  /// The nearest bfloat16, ties to even, by comparing the two neighbours.
+  static func nearest(_ x: Float) -> Float {
+    guard x.isFinite else { return x }
+    let low = Float(bitPattern: x.bitPattern & 0xFFFF_0000)
+    let high = Float(bitPattern: (x.bitPattern & 0xFFFF_0000) &+ 0x1_0000)
+    // Beyond the largest bfloat16 the next step is infinity, at the distance a finite one would have.
+    let step = Double(low.magnitude) == 0 ? 0 : Double(low.magnitude.ulp) * 0x1p16
+    let above = high.isFinite ? Double(high.magnitude) : Double(low.magnitude) + step
+    let (down, up) = (Double(x.magnitude) - Double(low.magnitude), above - Double(x.magnitude))
+    if down != up { return down < up ? low : high }
+    return (low.bitPattern >> 16) & 1 == 0 ? low : high
+  }
+
+  @Test func roundsToTheNearestTiesToEven() {
+    var numbers = Numbers(11)
+    var values: [Float] = [
+      0, -0, 1, -1, 1.00390625, 1.01171875, 3.3895314e38, -3.4028235e38, .infinity, -.infinity, 1e-40, -3e-45, .pi,
+    ]
+    for _ in 0..<5000 { values.append(Float(bitPattern: UInt32(truncatingIfNeeded: numbers.bits()))) }
+    values = values.filter { !$0.isNaN }
+    let x = Matrix(1, values.count, values)
+    Weight.roundToBFloat16(x)
+    for (value, rounded) in zip(values, x.elements) {
+      #expect(rounded.bitPattern == Self.nearest(value).bitPattern, "\(value)")
+    }
+  }
+
+  @Test func aNaNStaysOne() {
+    let bits: [UInt32] = [0x7F80_0001, 0xFF80_0001, 0x7FC0_0000, 0x7FFF_FFFF, 0xFFFF_FFFF]
+    let x = Matrix(1, bits.count, bits.map { Float(bitPattern: $0) })
+    Weight.roundToBFloat16(x)
+    #expect(x.elements.allSatisfy { $0.isNaN })
+  }
+
+  @Test(arguments: [1, 2, 3, 15, 16, 17, 130]) func linearEqualsTheReferenceOnRoundedNumbers(rows: Int) {
+    var numbers = Numbers(12)
+    for backend in backends {
+      for (outputs, inputs) in [(1, 1), (130, 17), (33, 64), (300, 129)] {
+        let x = numbers.matrix(rows, inputs, padding: 7)
+        let w = Weight(numbers.matrix(outputs, inputs), kind: .bf16)
+        #expect(w.kind == .bf16 && w.byteCount == outputs * inputs * 2)
+        let bias = numbers.matrix(1, outputs)
+        for bias in [nil, bias] {
+          let y = strided(numbers.matrix(rows, outputs))
+          y.fill(.nan)
+          let given = copy(x)
+          // A few rows stay float32; more of them are rounded like the weight.
+          if rows > CPUBackend.fewRows { Weight.roundToBFloat16(given) }
+          let expected = Matrix(rows, outputs)
+          reference.linear(given, w, bias: bias, into: expected)
+          backend.linear(x, w, bias: bias, into: y)
+          #expect(difference(y, expected) < 2e-5)
+          #expect(paddingIsUntouched(y))
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [1, 5, 64]) func theInputGradientEqualsTheReferenceOnRoundedNumbers(rows: Int) {
+    var numbers = Numbers(13)
+    for backend in backends {
+      let dy = numbers.matrix(rows, 130, padding: 1)
+      let w = Weight(numbers.matrix(130, 77), kind: .bf16)
+      for accumulate in [false, true] {
+        let dx = numbers.matrix(rows, 77, padding: 4)
+        let expected = copy(dx)
+        let given = copy(dy)
+        Weight.roundToBFloat16(given)
+        if !accumulate { dx.fill(.nan) }
+        reference.linearInputGradient(given, w, into: expected, accumulate: accumulate)
+        backend.linearInputGradient(dy, w, into: dx, accumulate: accumulate)
+        #expect(difference(dx, expected) < 2e-5)
+        #expect(paddingIsUntouched(dx))
+      }
+    }
+  }
+
+  /// More shapes than the kept code has room for, twice each.
+  @Test func manyShapesComeAndGo() {
+    var numbers = Numbers(14)
+    let backend = CPUBackend()
+    let w = Weight(numbers.matrix(48, 32), kind: .bf16)
+    let x = numbers.matrix(316, 32)
+    Weight.roundToBFloat16(Matrix(x.storage, offset: 0, rows: 1, columns: x.storage.count))
+    let expected = Matrix(316, 48)
+    reference.linear(x, w, bias: nil, into: expected)
+    for _ in 0..<2 {
+      for rows in 16...316 {
+        let y = Matrix(rows, 48)
+        backend.linear(x.rows(0..<rows), w, bias: nil, into: y)
+        #expect(difference(y, expected.rows(0..<rows)) < 2e-5)
+      }
+    }
+  }
+
+  @Test func twoRunsAreEqualBitForBit() {
+    var numbers = Numbers(15)
+    let x = numbers.matrix(200, 896)
+    let w = Weight(numbers.matrix(512, 896), kind: .bf16)
+    for backend in backends {
+      let runs = (0..<3).map { _ in
+        let y = Matrix(200, 512)
+        backend.linear(x, w, bias: nil, into: y)
+        return y
+      }
+      #expect(sameBits(runs[0], runs[1]) && sameBits(runs[0], runs[2]))
+    }
+  }
+
+  @Test func gatherWidensExactly() {
+    var numbers = Numbers(16)
+    let w = Weight(numbers.matrix(50, 33), kind: .bf16)
+    for backend in backends as [any Backend] + [reference] {
+      let out = Matrix(4, 33)
+      backend.gather(w, rows: [49, 0, 7, 7], into: out)
+      #expect(sameBits(out, w.dequantised.gathering([49, 0, 7, 7])))
+    }
+  }
+}
