@@ -13,8 +13,10 @@ final class Frame {
     var subtitle: [String]
     var source: String
     var xName: String
-    /// Key items of the phone variant; wide variants carry labels at the ends of lines instead.
+    /// Key items of the phone variant, and of wide ones with too many lines for labels at their ends.
     var key: [KeyItem] = []
+    /// Bars need less room below than lines with an axis name.
+    var bottomMargin: Double?
   }
 
   static let tickLength = 5.0
@@ -45,14 +47,14 @@ final class Frame {
     titleLines = title.lines
     isTitleCut = title.isCut
     subtitleLines = Frame.joined(content.subtitle, width: width, type: surface.type)
-    if surface.format.isPhone { keyRows = arrangedKey(width: width) }
+    keyRows = arrangedKey(width: width)
     top =
       surface.format.topMargin(hasKey: !keyRows.isEmpty) + 22 * Double(max(titleLines.count - 1, 0))
       + 18 * Double(max(subtitleLines.count - 1, 0)) + 18 * Double(max(keyRows.count - 1, 0))
   }
 
   /// The height the plot will have, which axes need before the widths of their labels are known.
-  var plotHeight: Double { max(format.height - top - format.bottomMargin, 20) }
+  var plotHeight: Double { max(format.height - top - (content.bottomMargin ?? format.bottomMargin), 20) }
 
   /// Fixes the plot area, given the widest label of the y axis and the widest label at the ends of lines (0 for none).
   func settle(widestTick: Double, widestEndLabel: Double = 0) {
@@ -60,6 +62,12 @@ final class Frame {
     let right = format.isPhone ? format.rightMargin : min(160, format.rightMargin + widestEndLabel)
     plot = Box(left: left, top: top, width: max(format.width - left - right, 40), height: plotHeight)
   }
+
+  /// Where the plot begins, under title, subtitle and key.
+  var plotTop: Double { top }
+
+  /// Fixes the plot area as it is.
+  func settle(_ area: Box) { plot = area }
 
   /// Parts with ` · ` between them, in lines that break between parts where they can.
   static func joined(_ parts: [String], width: Double, type: Typesetter) -> [String] {
@@ -134,6 +142,7 @@ final class Frame {
       let centre = min(x, format.width - 4 - half)
       surface.text(tick.label, .tick, theme.muted, at: Spot(x: centre, y: plot.bottom + 20), anchor: .middle)
     }
+    guard !content.xName.isEmpty else { return }
     labels.append(
       surface.text(
         content.xName, .tick, theme.muted, at: Spot(x: plot.right, y: plot.bottom + 38), anchor: .end))

@@ -21,6 +21,7 @@ struct LinePen {
     frame.drawWords()
     drawEpochs()
     for step in plot.resumes { drawResumeLine(step) }
+    drawLimitLine()
     for series in plot.series { drawFaint(series) }
     for series in plot.series { drawStrong(series) }
     for series in plot.series { drawMarkers(series) }
@@ -31,6 +32,7 @@ struct LinePen {
       drawPairValues(series, skipsLast: named.contains { $0.name == series.name })
     }
     for step in plot.resumes { drawResumeLabel(step) }
+    drawLimitLabel()
     for label in endLabels { drawEndLabel(label) }
   }
 
@@ -62,7 +64,7 @@ struct LinePen {
         surface.dot(spot(only), radius: 1.6, colour)
       } else {
         surface.polyline(
-          thinned(piece.map(spot)), Surface.Stroke(colour: colour, width: 2.25, dashes: series.role.dashes))
+          thinned(piece.map(spot)), Surface.Stroke(colour: colour, width: series.width, dashes: series.role.dashes))
       }
     }
   }
@@ -147,6 +149,33 @@ struct LinePen {
       ]
     }
     drawLabel(plot.words.resume(step), .tick, theme.muted, places: places)
+  }
+
+  // MARK: Limit
+
+  /// The height of the limit's line; nil where there is none or it lies outside the axis.
+  private var limitHeight: Double? {
+    guard let limit = plot.limit, limit.value >= yAxis.lower, limit.value <= yAxis.upper else { return nil }
+    return frame.y(limit.value, yAxis)
+  }
+
+  private func drawLimitLine() {
+    guard let y = limitHeight else { return }
+    surface.rule(
+      from: Spot(x: frame.plot.left, y: y), to: Spot(x: frame.plot.right, y: y),
+      Surface.Stroke(colour: theme.ink, width: 1.25, dashes: [2, 3]))
+  }
+
+  private func drawLimitLabel() {
+    guard let limit = plot.limit, let y = limitHeight else { return }
+    let places = [y - 5, y + 14].flatMap { height in
+      [
+        (Spot(x: frame.plot.right - 2, y: height), Surface.Anchor.end),
+        (Spot(x: frame.plot.left + 6, y: height), .start),
+        (Spot(x: frame.plot.left + frame.plot.width / 2, y: height), .middle),
+      ]
+    }
+    drawLabel(limit.label, .tick, theme.ink, places: places)
   }
 
   // MARK: Labels

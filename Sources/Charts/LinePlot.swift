@@ -14,6 +14,8 @@ struct LinePlot {
     var hasMarkers = false
     /// At the end of the line; nil for a chart of one nameless series.
     var endValue: String?
+    /// Of the line that carries the reading.
+    var width = 2.25
 
     var points: [Datum] { strong.flatMap { $0 } }
     /// Two points make no trend: they get a dotted link, and their values.
@@ -28,6 +30,15 @@ struct LinePlot {
     var role: SeriesRole
   }
 
+  /// A limit that was set: a dotted horizontal line with its label.
+  struct Limit {
+    var value: Double
+    var label: String
+  }
+
+  /// More named lines than this have their names in a key row instead of at their ends.
+  static let mostEndLabels = 4
+
   var title: String
   /// The subtitle's parts, then the run, which only wide variants show.
   var subtitle: [String]
@@ -36,6 +47,7 @@ struct LinePlot {
   var language: ChartLanguage
   var series: [Series]
   var marks: [Mark] = []
+  var limit: Limit?
   var resumes: [Int] = []
   var epochs: [EpochMark] = []
   var notes: [String] = []
@@ -60,7 +72,15 @@ struct LinePlot {
       let faint = one.faint.flatMap { $0 }.map(\.y).sorted()
       if !faint.isEmpty { values += [Statistics.quantile(faint, 0.01), Statistics.quantile(faint, 0.99)] }
     }
+    if let limit, showsLimit(values) { values.append(limit.value) }
     return (values.min() ?? 0, values.max() ?? 1)
+  }
+
+  /// A limit far from all values would squeeze them: it is named in a note instead.
+  private func showsLimit(_ values: [Double]) -> Bool {
+    guard let limit, let low = values.min(), let high = values.max() else { return false }
+    let reach = max(high - low, 0.1 * max(high.magnitude, low.magnitude))
+    return limit.value <= high + reach && limit.value >= low - reach
   }
 
   func yAxis(height: Double) -> Axis {
@@ -101,17 +121,19 @@ struct LinePlot {
       title: title, subtitle: subtitle, source: source, xName: "step")
     if wantsLog { content.subtitle.append(isLog ? words.logScale : words.notLog) }
     if !isPhone, let run { content.subtitle.append(run) }
-    if isPhone, named.count > 1 {
+    let usesKey = named.count > 1 && (isPhone || named.count > Self.mostEndLabels)
+    if usesKey {
       content.key = named.map { Frame.KeyItem(name: $0.name, value: $0.endValue, role: $0.role) }
     }
     let frame = Frame(surface: surface, content: content)
     let yAxis = yAxis(height: frame.plotHeight)
     frame.settle(
       widestTick: yAxis.ticks.map { surface.type.width($0.label, .tick) }.max() ?? 0,
-      widestEndLabel: isPhone ? 0 : named.map { frame.labelWidth($0.name, $0.endValue) }.max() ?? 0)
+      widestEndLabel: isPhone || usesKey ? 0 : named.map { frame.labelWidth($0.name, $0.endValue) }.max() ?? 0)
     frame.notes = clippingNotes(yAxis) + notes
+    if let limit, limit.value < yAxis.lower || limit.value > yAxis.upper { frame.notes.append(limit.label) }
     let pen = LinePen(frame: frame, xAxis: xAxis(width: frame.plot.width), yAxis: yAxis, plot: self)
-    pen.draw(named: isPhone ? [] : named)
+    pen.draw(named: isPhone || usesKey ? [] : named)
     return frame
   }
 }

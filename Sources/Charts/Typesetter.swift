@@ -6,6 +6,7 @@ import CDrawing
 /// resolution move a glyph. Not to be shared between threads.
 final class Typesetter {
   static let family = "Noto Sans CJK KR"
+  static let monoFamily = "Noto Sans Mono CJK KR"
 
   private let family: String
   private let context: OpaquePointer
@@ -115,7 +116,7 @@ final class Typesetter {
   private func font(_ style: TypeStyle) -> OpaquePointer? {
     if let font = fonts[style] { return font }
     guard let font = pango_font_description_new() else { return nil }
-    pango_font_description_set_family(font, family)
+    pango_font_description_set_family(font, style.isMono ? Self.monoFamily : family)
     pango_font_description_set_weight(font, style.isBold ? PANGO_WEIGHT_BOLD : PANGO_WEIGHT_NORMAL)
     pango_font_description_set_absolute_size(font, style.size * Double(PANGO_SCALE))
     fonts[style] = font

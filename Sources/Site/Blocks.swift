@@ -32,15 +32,32 @@ struct Blocks: Sendable {
   func chart(_ kind: ChartKind, finding: String?, caption own: String?, logScale: Bool) throws -> Rich {
     let chart = try charts.draw(kind, run: run, finding: finding, logScale: logScale, language: language)
     for warning in chart.warnings { ledger.warn("chart \(kind.rawValue) of run \(run.id): \(warning)") }
+    return figure(chart, base: kind.base, caption: own, reading: reading(kind, chart))
+  }
+
+  /// One metric of several runs in one picture.
+  func overlay(
+    _ metric: RunsOverlayChart.Metric, runs: [RunData], finding: String?, caption own: String?, logScale: Bool
+  ) throws -> Rich {
+    let chart = try charts.overlay(metric, runs: runs, finding: finding, logScale: logScale, language: language)
+    for warning in chart.warnings { ledger.warn("overlay of \(metric.rawValue): \(warning)") }
+    let reading = words.pick(
+      "실행마다 색과 무늬, 표식이 다르다.", "Each run has its own colour, dash and marker.")
+    return figure(
+      chart, base: "runs-" + metric.rawValue.replacing("_", with: "-"), caption: own, reading: reading)
+  }
+
+  /// A drawn chart with its caption and its values as a table.
+  private func figure(_ chart: DrawnChart, base name: String, caption own: String?, reading: String) -> Rich {
     guard let wide = image(chart, isPhone: false, isDark: false) else {
       let text = chart.sentence ?? words.noRecord
       return Rich(html: "<p class=\"empty\">\(Escape.html(text))</p>\n", markdown: Escape.markdown(text), plain: text)
     }
     let number = ledger.nextFigure()
-    let base = ledger.addImages(base: kind.base) { base in
+    let base = ledger.addImages(base: name) { base in
       chart.images.map { (name: $0.variant.fileName(base), data: Data($0.png)) }
     }
-    let caption = self.caption(own, reading(kind, chart), file: chart.file)
+    let caption = self.caption(own, reading, file: chart.file)
     let name = words.figure(number)
     var html = "<figure class=\"chart\">\n"
     html += picture(chart, base: base, isDark: false) + picture(chart, base: base, isDark: true)
@@ -83,6 +100,19 @@ struct Blocks: Sendable {
       return words.pick(
         "막대는 그 길이(토큰)의 행 수이다. 길이는 질문과 답, 채팅 템플릿의 기호를 모두 센다.",
         "Bars count rows of that length in tokens: prompt, answer and the chat template's marks together.")
+    case .gradientNorm:
+      return words.pick(
+        "어댑터 기울기의 크기를 자르기 전에 잰 값이다. 점선이 있으면 그 위에서는 점선 높이로 줄여 썼다.",
+        "The norm of the adapter's gradient before clipping; above a dotted line it was scaled down to that line.")
+    case .throughput:
+      return words.pick("한 step에서 계산한 토큰 수를 걸린 시간으로 나눈 값이다.", "Tokens computed in a step over the time it took.")
+    case .memory:
+      return words.pick(
+        "그때까지 프로세스가 쓴 가장 큰 메모리이므로 줄어들지 않는다.",
+        "The most memory the process had used up to that step, so it never falls.")
+    case .metricBars, .rougeBars:
+      return words.pick(
+        "회색은 기반 모델, 파란색은 학습한 모델이고 값이 클수록 좋다.", "Slate is the base model, blue the tuned one; higher is better.")
     }
   }
 

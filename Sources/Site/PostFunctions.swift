@@ -294,6 +294,27 @@ struct PostFunctions: Sendable {
         logScale: arguments.flag(3, "log", default: false))
       return output(chart, isBlock: true, name: "chart")
     }
+    add(&environment, "overlay") { arguments in
+      try arguments.allow("runs", "metric", "finding", "caption", "log", positional: 2)
+      guard case .list(let list) = try arguments.required(0, "runs"), list.count >= 2 else {
+        throw SiteError("'runs' must be a list of two or more run ids")
+      }
+      let ids = try list.map { item in
+        guard let id = item.plainText else { throw SiteError("'runs' must be run ids, one of them is \(item.kind)") }
+        return id
+      }
+      let name = try arguments.optional(1, "metric")?.plainText ?? RunsOverlayChart.Metric.evaluationLoss.rawValue
+      guard let metric = RunsOverlayChart.Metric(rawValue: name) else {
+        let known = RunsOverlayChart.Metric.allCases.map(\.rawValue).joined(separator: ", ")
+        throw SiteError("no metric \"\(name)\" for an overlay; there are \(known)")
+      }
+      let data = try ids.map { try runs.run($0) }
+      let blocks = Blocks(run: data[0], words: words, ledger: ledger, charts: charts)
+      let figure = try blocks.overlay(
+        metric, runs: data, finding: arguments.optional(2, "finding")?.plainText, caption: caption(arguments),
+        logScale: arguments.flag(4, "log", default: false))
+      return output(figure, isBlock: true, name: "overlay")
+    }
     add(&environment, "dataset_samples") { arguments in
       try arguments.allow("count", "caption", "run", positional: 1)
       let count = try arguments.integer(0, "count", default: 3)

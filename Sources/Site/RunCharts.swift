@@ -8,6 +8,22 @@ enum ChartKind: String, CaseIterable, Sendable {
   case loss
   case learningRate = "learning_rate"
   case tokenLengths = "token_lengths"
+  case gradientNorm = "gradient_norm"
+  case throughput
+  case memory
+  /// BLEU and chrF, 0 to 100.
+  case metricBars = "metric_bars"
+  /// ROUGE, 0 to 1: another unit, so another axis.
+  case rougeBars = "rouge_bars"
+
+  /// The file of the run it is drawn from.
+  var path: String {
+    switch self {
+    case .loss, .learningRate, .gradientNorm, .throughput, .memory: "log/metrics.jsonl"
+    case .tokenLengths: "dataset/report.json"
+    case .metricBars, .rougeBars: "evaluation/metrics.json"
+    }
+  }
 
   var base: String { rawValue.replacing("_", with: "-") }
 }
@@ -37,36 +53,78 @@ final class RunCharts: Sendable {
     var language: SiteLanguage
   }
 
+  private struct OverlayKey: Hashable {
+    var runs: [String]
+    var metric: RunsOverlayChart.Metric
+    var finding: String?
+    var logScale: Bool
+    var language: SiteLanguage
+  }
+
   private let drawn = Mutex<[Key: DrawnChart]>([:])
+  private let overlays = Mutex<[OverlayKey: DrawnChart]>([:])
 
   func draw(_ kind: ChartKind, run: RunData, finding: String?, logScale: Bool, language: SiteLanguage) throws
     -> DrawnChart
   {
     let key = Key(run: run.id, kind: kind, finding: finding, logScale: logScale, language: language)
     if let chart = drawn.withLock({ $0[key] }) { return chart }
-    let path = kind == .tokenLengths ? "dataset/report.json" : "log/metrics.jsonl"
-    let file = path.split(separator: "/").last.map(String.init) ?? path
-    let text = ChartText(title: finding, source: file, run: run.id, language: language.chart)
+    let text = ChartText(title: finding, source: Self.bare(kind.path), run: run.id, language: language.chart)
     let chart: any Chart =
       switch kind {
       case .loss: Self.loss(run, text: text, logScale: logScale)
       case .learningRate: Self.learningRate(run, text: text)
       case .tokenLengths: Self.tokenLengths(run, text: text)
+      case .gradientNorm, .throughput, .memory: Self.measure(kind, run, text: text, logScale: logScale)
+      case .metricBars: Self.bars(run, text: text, metrics: [("bleu", "BLEU"), ("chrf", "chrF")], decimals: 1)
+      case .rougeBars:
+        Self.bars(
+          run, text: text, metrics: [("rouge1", "ROUGE-1"), ("rouge2", "ROUGE-2"), ("rougeL", "ROUGE-L")], decimals: 3)
       }
+    let finished = try Self.render(chart, sources: [(run, kind.path)])
+    drawn.withLock { $0[key] = finished }
+    return finished
+  }
+
+  /// One metric of several runs, in the order given.
+  func overlay(
+    _ metric: RunsOverlayChart.Metric, runs: [RunData], finding: String?, logScale: Bool, language: SiteLanguage
+  ) throws -> DrawnChart {
+    let key = OverlayKey(
+      runs: runs.map(\.id), metric: metric, finding: finding, logScale: logScale, language: language)
+    if let chart = overlays.withLock({ $0[key] }) { return chart }
+    let path = "log/metrics.jsonl"
+    let text = ChartText(title: finding, source: Self.bare(path), language: language.chart)
+    let chart = RunsOverlayChart(
+      text: text, metric: metric,
+      runs: runs.map { RunsOverlayChart.Run(name: $0.id, points: Self.overlayPoints(metric, $0.events)) },
+      logScale: logScale)
+    let finished = try Self.render(chart, sources: runs.map { ($0, path) })
+    overlays.withLock { $0[key] = finished }
+    return finished
+  }
+
+  private static func bare(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+
+  /// Draws a chart; each run and file it comes from is named in the PNGs, in order.
+  private static func render(_ chart: any Chart, sources: [(run: RunData, path: String)]) throws -> DrawnChart {
     var result = DrawnChart(
       title: chart.title, alt: chart.alt, table: DataTable(chart.table), images: [], sentence: nil, warnings: [],
-      file: file,
-      isSmoothed: run.events.filter { $0.split == .train && $0.loss != nil }.count >= 30)
-    let provenance = ChartMetadata.provenance(run: run.id, source: path, sha256: run.hashes[path] ?? "")
+      file: bare(sources.first?.path ?? ""),
+      isSmoothed: sources.contains { source in
+        source.run.events.filter { $0.split == .train && $0.loss != nil }.count >= 30
+      })
+    let provenance = sources.flatMap { source in
+      ChartMetadata.provenance(
+        run: source.run.id, source: source.path, sha256: source.run.hashes[source.path] ?? "")
+    }
     switch try chart.render(metadata: provenance) {
     case .picture(let picture):
       result.images = picture.images
       result.warnings = picture.warnings
     case .sentence(let sentence): result.sentence = sentence
     }
-    let finished = result
-    drawn.withLock { $0[key] = finished }
-    return finished
+    return result
   }
 
   private static func points(_ events: [MetricsEvent], _ split: MetricsEvent.Split, _ value: (MetricsEvent) -> Double?)
@@ -85,6 +143,44 @@ final class RunCharts: Sendable {
     LearningRateChart(
       text: text, points: points(run.events, .train, \.learningRate), resumes: resumes(run.events),
       epochs: epochs(run.events))
+  }
+
+  private static func measure(_ kind: ChartKind, _ run: RunData, text: ChartText, logScale: Bool) -> StepChart {
+    let (measure, value): (StepMeasure, (MetricsEvent) -> Double?) =
+      switch kind {
+      case .throughput: (.throughput, { $0.tokensPerSecond })
+      case .memory: (.memory, { $0.peakMemoryBytes.map(Double.init) })
+      default: (.gradientNorm, { $0.gradNorm })
+      }
+    let clip = run.setting("training.max_grad_norm")?.node.double
+    let limit =
+      kind == .gradientNorm ? clip.flatMap { $0 > 0 ? ChartLimit(name: "max_grad_norm", value: $0) : nil } : nil
+    return StepChart(
+      text: text, measure: measure, points: points(run.events, .train, value), limit: limit,
+      resumes: resumes(run.events), epochs: epochs(run.events), logScale: logScale)
+  }
+
+  private static func bars(_ run: RunData, text: ChartText, metrics: [(key: String, name: String)], decimals: Int)
+    -> MetricBarsChart
+  {
+    let all = run.evaluation?.sets["all"]
+    let names = text.language == .ko ? ("기반", "학습 후") : ("base", "tuned")
+    var bars: [MetricBarsChart.Bar] = []
+    for (key, name) in metrics {
+      guard let base = all?.base.scores[key]?.value, let tuned = all?.tuned.scores[key]?.value else { continue }
+      bars.append(MetricBarsChart.Bar(name: "\(name) · \(names.0)", value: base, isBaseline: true))
+      bars.append(MetricBarsChart.Bar(name: "\(name) · \(names.1)", value: tuned, isBaseline: false))
+    }
+    return MetricBarsChart(text: text, bars: bars, decimals: decimals, count: all?.tuned.questions ?? 0)
+  }
+
+  private static func overlayPoints(_ metric: RunsOverlayChart.Metric, _ events: [MetricsEvent]) -> [ChartPoint] {
+    switch metric {
+    case .evaluationLoss: points(events, .eval, \.loss)
+    case .trainLoss: points(events, .train, \.loss)
+    case .learningRate: points(events, .train, \.learningRate)
+    case .gradientNorm: points(events, .train, \.gradNorm)
+    }
   }
 
   private static func tokenLengths(_ run: RunData, text: ChartText) -> HistogramChart {
