@@ -146,6 +146,17 @@ public struct ChartImage: Sendable, Equatable {
   public var pixelWidth: Int
   public var pixelHeight: Int
   public var png: [UInt8]
+
+  public init(
+    variant: ChartVariant, width: Int, height: Int, pixelWidth: Int, pixelHeight: Int, png: [UInt8]
+  ) {
+    self.variant = variant
+    self.width = width
+    self.height = height
+    self.pixelWidth = pixelWidth
+    self.pixelHeight = pixelHeight
+    self.png = png
+  }
 }
 
 /// The plotted values as text, for a table under the figure.

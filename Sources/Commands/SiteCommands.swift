@@ -11,18 +11,26 @@ enum SiteCommands {
         "--run", "ID", repeats: true,
         Words("a run that must be there (default: all there are)", ko: "꼭 있어야 하는 실행 (기본: 있는 것 모두)")),
       Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+      Option(
+        "--no-cards",
+        Words(
+          "without the pictures of code, answers and scores in posts/<slug>/assets",
+          ko: "posts/<slug>/assets의 코드·답·점수 그림을 만들지 않습니다")),
     ], example: "lorapress render --run korean-textbooks-qwen2.5-0.5b"
   ) { arguments, console in
     try arguments.none("render")
     let output = outputFolder(arguments)
-    let summary = try build(Project.locate(), output: output, runs: arguments.list("--run"), console)
+    let summary = try build(
+      Project.locate(), output: output, runs: arguments.list("--run"), cards: !arguments.flag("--no-cards"), console)
     console.print(summary.index.path)
   }
 
   @discardableResult
-  static func build(_ project: Project, output: URL, runs: [String], _ console: Console) throws -> SiteSummary {
+  static func build(_ project: Project, output: URL, runs: [String], cards: Bool = true, _ console: Console) throws
+    -> SiteSummary
+  {
     let builder = SiteBuilder(
-      output: output, content: project.content, templates: project.templates, sources: project.root)
+      output: output, content: project.content, templates: project.templates, sources: project.root, cards: cards)
     let summary = try builder.render(runs: runs)
     for warning in summary.warnings { console.note(Words("warning: \(warning)", ko: "주의: \(warning)")) }
     console.note(

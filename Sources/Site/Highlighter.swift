@@ -101,7 +101,7 @@ public final class HighlightCommand: CodeHighlighter {
     return trimmed(out)
   }
 
-  private static func unescaped(_ text: Substring) -> String {
+  static func unescaped(_ text: Substring) -> String {
     guard text.contains("&") else { return String(text) }
     // "&amp;" last, or "&amp;lt;" would become "<".
     return String(text).replacing("&lt;", with: "<").replacing("&gt;", with: ">").replacing("&quot;", with: "\"")

@@ -18,6 +18,8 @@ final class Ledger: Sendable {
     var tables = 0
     var listings = 0
     var images: [String: Data] = [:]
+    /// Code shown, for its pictures.
+    var code: [CodeListing] = []
     var warnings: [String] = []
   }
 
@@ -56,6 +58,11 @@ final class Ledger: Sendable {
       $0.tables += 1
       return $0.tables
     }
+  }
+
+  /// Keeps code that the page shows; each piece once.
+  func add(_ listing: CodeListing) {
+    state.withLock { if !$0.code.contains(listing) { $0.code.append(listing) } }
   }
 
   func nextListing() -> Int {

@@ -71,6 +71,8 @@ struct SitePlan {
         post, pages, run: post.run.map { id in runs.contains { $0.run.id == id } ? id : "" } ?? "")
       site["posts/\(post.slug)/index.html"] = Data(html.utf8)
       posts["\(post.slug)/index.md"] = Data(post.markdown.utf8)
+      for (path, data) in post.assets { posts["\(post.slug)/\(path)"] = data }
+      if let picture = post.linkPreview { site["posts/\(post.slug)/og.png"] = picture }
       for (name, data) in post.images {
         site["posts/\(post.slug)/\(name)"] = data
         // The Markdown post shows the light, wide picture.

@@ -348,6 +348,10 @@ struct PostFunctions: Sendable {
     add(&environment, "code") { arguments in
       try arguments.allow("region", positional: 1)
       let region = try regions.region(arguments.text(0, "region"))
+      ledger.add(
+        CodeListing(
+          name: region.name, file: region.file, code: region.code, language: region.language,
+          firstLine: region.firstLine))
       let lines = words.pick("\(region.firstLine)~\(region.lastLine)행", "lines \(region.firstLine)–\(region.lastLine)")
       return output(
         listing(region.code, language: region.language, file: region.file, lines: lines), isBlock: true, name: "code")

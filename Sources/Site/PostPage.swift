@@ -26,6 +26,10 @@ struct RenderedPost: Sendable {
   var markdown: String
   /// Files beside the page.
   var images: [String: Data]
+  /// Pictures of its code, samples, questions and scores, by their path beside the Markdown post.
+  var assets: [String: Data] = [:]
+  /// The picture a link preview shows.
+  var linkPreview: Data?
   var warnings: [String]
 }
 
@@ -36,6 +40,9 @@ struct PostPage {
   let charts: RunCharts
   let regions: CodeRegions
   let highlighter: any CodeHighlighter
+  /// Nil makes no link preview and no cards: a run's own page has none.
+  var cache: PictureCache?
+  var makesCards = false
 
   private var words: SiteWords { SiteWords(language: post.language) }
 
@@ -60,7 +67,21 @@ struct PostPage {
       minutes: max(1, Int(minutes.rounded(.up))), markdown: "", images: state.images,
       warnings: state.warnings.map { "\(post.file): \($0)" })
     result.markdown = markdown(result, text: text, ledger: ledger, sources: sources)
+    if let cache { try addCards(to: &result, listings: state.code, cache: cache) }
     return result
+  }
+
+  private func addCards(to page: inout RenderedPost, listings: [CodeListing], cache: PictureCache) throws {
+    var assets = PostAssets(words: words, cache: cache, highlighter: highlighter)
+    let run = try post.run.map { try runs.run($0) }
+    if makesCards {
+      try assets.add(code: listings)
+      if let run { try assets.add(run: run) }
+    }
+    page.linkPreview = try assets.linkPreview(
+      title: page.title, site: words.posts, author: page.author, date: page.date, run: run)
+    page.assets = assets.files
+    page.warnings += assets.warnings.map { "\(post.file): \($0)" }
   }
 
   /// The opening list comes first on the page, and so do its numbers in the table of sources.

@@ -61,7 +61,10 @@ final class RunCharts: Sendable {
     var language: SiteLanguage
   }
 
+  private let cache: PictureCache
   private let drawn = Mutex<[Key: DrawnChart]>([:])
+
+  init(cache: PictureCache = PictureCache(folder: nil)) { self.cache = cache }
   private let overlays = Mutex<[OverlayKey: DrawnChart]>([:])
 
   func draw(_ kind: ChartKind, run: RunData, finding: String?, logScale: Bool, language: SiteLanguage) throws
@@ -81,7 +84,8 @@ final class RunCharts: Sendable {
         Self.bars(
           run, text: text, metrics: [("rouge1", "ROUGE-1"), ("rouge2", "ROUGE-2"), ("rougeL", "ROUGE-L")], decimals: 3)
       }
-    let finished = try Self.render(chart, sources: [(run, kind.path)])
+    let finished = try render(
+      chart, sources: [(run, kind.path)], key: ["chart", kind.rawValue, finding.map { "=\($0)" } ?? "", "\(logScale)"])
     drawn.withLock { $0[key] = finished }
     return finished
   }
@@ -99,7 +103,9 @@ final class RunCharts: Sendable {
       text: text, metric: metric,
       runs: runs.map { RunsOverlayChart.Run(name: $0.id, points: Self.overlayPoints(metric, $0.events)) },
       logScale: logScale)
-    let finished = try Self.render(chart, sources: runs.map { ($0, path) })
+    let finished = try render(
+      chart, sources: runs.map { ($0, path) },
+      key: ["overlay", metric.rawValue, finding.map { "=\($0)" } ?? "", "\(logScale)"])
     overlays.withLock { $0[key] = finished }
     return finished
   }
@@ -107,10 +113,12 @@ final class RunCharts: Sendable {
   private static func bare(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 
   /// Draws a chart; each run and file it comes from is named in the PNGs, in order.
-  private static func render(_ chart: any Chart, sources: [(run: RunData, path: String)]) throws -> DrawnChart {
+  ///
+  /// A chart is made from its kind, its words, the run's log and settings: `key` and the sources' hashes stand for all of it.
+  private func render(_ chart: any Chart, sources: [(run: RunData, path: String)], key: [String]) throws -> DrawnChart {
     var result = DrawnChart(
       title: chart.title, alt: chart.alt, table: DataTable(chart.table), images: [], sentence: nil, warnings: [],
-      file: bare(sources.first?.path ?? ""),
+      file: Self.bare(sources.first?.path ?? ""),
       isSmoothed: sources.contains { source in
         source.run.events.filter { $0.split == .train && $0.loss != nil }.count >= 30
       })
@@ -118,13 +126,32 @@ final class RunCharts: Sendable {
       ChartMetadata.provenance(
         run: source.run.id, source: source.path, sha256: source.run.hashes[source.path] ?? "")
     }
-    switch try chart.render(metadata: provenance) {
-    case .picture(let picture):
-      result.images = picture.images
-      result.warnings = picture.warnings
-    case .sentence(let sentence): result.sentence = sentence
+    let whole =
+      key + [chart.text.language.rawValue]
+      + sources.flatMap { [$0.run.id, $0.path, $0.run.hashes[$0.path] ?? "", $0.run.hashes["config.yaml"] ?? ""] }
+    let entry = try cache.entry(whole) { try Self.entry(chart.render(metadata: provenance)) }
+    result.warnings = entry.warnings
+    result.sentence = entry.sentence
+    result.images = entry.pictures.compactMap { picture in
+      guard let variant = ChartVariant.all.first(where: { $0.fileName("*") == picture.name }) else { return nil }
+      return ChartImage(
+        variant: variant, width: picture.width, height: picture.height, pixelWidth: picture.pixelWidth,
+        pixelHeight: picture.pixelHeight, png: picture.png)
     }
     return result
+  }
+
+  private static func entry(_ outcome: ChartOutcome) -> PictureCache.Entry {
+    switch outcome {
+    case .sentence(let sentence): return PictureCache.Entry(sentence: sentence)
+    case .picture(let picture):
+      let pictures = picture.images.map { image in
+        PictureCache.Entry.Picture(
+          name: image.variant.fileName("*"), width: image.width, height: image.height, pixelWidth: image.pixelWidth,
+          pixelHeight: image.pixelHeight, png: image.png)
+      }
+      return PictureCache.Entry(pictures: pictures, warnings: picture.warnings)
+    }
   }
 
   private static func points(_ events: [MetricsEvent], _ split: MetricsEvent.Split, _ value: (MetricsEvent) -> Double?)

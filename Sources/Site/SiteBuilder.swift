@@ -36,20 +36,24 @@ public struct SiteBuilder: Sendable {
   private let templates: URL
   private let sources: URL
   private let highlighter: any CodeHighlighter
+  private let makesCards: Bool
 
   /// - Parameters:
   ///   - output: the folder with `runs/`; `posts/` and `site/` come beside it.
   ///   - content: the folder with `posts/*.md`.
   ///   - templates: the folder with the page templates and `style.css`.
   ///   - sources: the project's root, where code regions are looked for.
+  ///   - cards: whether posts get `assets/`, pictures of their code, samples and scores.
   public init(
-    output: URL, content: URL, templates: URL, sources: URL, highlighter: any CodeHighlighter = HighlightCommand()
+    output: URL, content: URL, templates: URL, sources: URL, highlighter: any CodeHighlighter = HighlightCommand(),
+    cards: Bool = true
   ) {
     self.output = output
     self.content = content
     self.templates = templates
     self.sources = sources
     self.highlighter = highlighter
+    makesCards = cards
   }
 
   /// Builds everything aside and puts it in place at the end; on an error posts and site stay as they were.
@@ -61,7 +65,8 @@ public struct SiteBuilder: Sendable {
     let library = RunLibrary(output: output)
     for id in asked { _ = try library.run(id) }
     let pages = try PageTemplates(folder: templates)
-    let charts = RunCharts()
+    let cache = PictureCache(folder: output.appendingPathComponent(".cache/pictures"))
+    let charts = RunCharts(cache: cache)
     let regions = try CodeRegions(root: sources)
     var warnings: [String] = []
     var runPages: [(run: RunData, page: RenderedPost)] = []
@@ -91,13 +96,17 @@ public struct SiteBuilder: Sendable {
         continue
       }
       posts.append(
-        try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render())
+        try PostPage(
+          post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter, cache: cache,
+          makesCards: makesCards
+        ).render())
     }
     posts.sort { a, b in a.date != b.date ? a.date > b.date : a.slug.utf8.lexicographicallyPrecedes(b.slug.utf8) }
     warnings += (runPages.map(\.page) + posts).flatMap(\.warnings)
     progress(.writing)
     let plan = try SitePlan(posts: posts, runs: runPages, pages: pages)
     let counts = try Staging(output: output).install(plan)
+    cache.prune()
     return SiteSummary(
       index: output.appendingPathComponent("site/index.html"), posts: posts.map(\.slug), runs: runPages.map(\.run.id),
       pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written,

@@ -56,6 +56,13 @@ struct SiteWords: Sendable {
     return pick("\(parts[0])년 \(parts[1])월 \(parts[2])일", "\(parts[2]) \(months[parts[1] - 1]) \(parts[0])")
   }
 
+  /// `2025. 3. 14.` or `14 March 2025`: for pictures, where room is short.
+  func shortDate(_ iso: String) -> String? {
+    let parts = iso.prefix(10).split(separator: "-").compactMap { Int($0) }
+    guard let long = date(iso), parts.count == 3 else { return nil }
+    return pick("\(parts[0]). \(parts[1]). \(parts[2]).", long)
+  }
+
   // MARK: Traced numbers
   var measured: String { pick("측정값", "Measured") }
   var setting: String { pick("설정값", "Setting") }

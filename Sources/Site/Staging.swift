@@ -1,7 +1,11 @@
+import CSystem
 import Foundation
 import Runs
 
-/// Puts a finished build in place: written aside, then renamed, so that a reader sees the old site or the new one.
+/// Puts a finished build in place: written aside, then swapped in, so that a reader sees the old site or the new one.
+///
+/// A file that stays the same is the same file afterwards, its time and inode untouched; where nothing changed at all, nothing is
+/// swapped. See docs/decisions/0006-staging.md.
 struct Staging {
   let output: URL
 
@@ -11,28 +15,30 @@ struct Staging {
     var removed = 0
   }
 
+  private static let prefix = ".site-building-"
+
   func install(_ plan: SitePlan) throws -> Counts {
+    removeLeftovers()
     let manager = FileManager.default
-    let building = output.appendingPathComponent(".site-building-\(getpid())")
+    let building = output.appendingPathComponent("\(Self.prefix)\(getpid())")
     defer { try? manager.removeItem(at: building) }
     var counts = Counts()
-    let parts = [("posts", plan.posts), ("site", plan.site)]
-    for (name, files) in parts {
-      count(files, old: output.appendingPathComponent(name), &counts)
-      try AtomicFile.makeFolder(building.appendingPathComponent(name))
-      for path in files.keys.sorted() {
-        if let data = files[path] {
-          try write(data, to: building.appendingPathComponent(name).appendingPathComponent(path))
-        }
-      }
+    var changed: [String] = []
+    for (name, files) in [("posts", plan.posts), ("site", plan.site)] {
+      let place = output.appendingPathComponent(name)
+      let part = try build(files, old: place, new: building.appendingPathComponent(name))
+      counts.written += part.written
+      counts.unchanged += part.unchanged
+      counts.removed += part.removed
+      if part.written + part.removed > 0 || !manager.fileExists(atPath: place.path) { changed.append(name) }
     }
     for path in plan.charts.keys.sorted() {
       guard let data = plan.charts[path] else { continue }
       let isNew = try AtomicFile.writeIfChanged(
-        data, to: output.appendingPathComponent("runs").appendingPathComponent(path))
+        data, to: output.appendingPathComponent("runs").appendingPathComponent(path), flushed: false)
       if isNew { counts.written += 1 } else { counts.unchanged += 1 }
     }
-    for (name, _) in parts {
+    for name in changed {
       try swap(
         building.appendingPathComponent(name), into: output.appendingPathComponent(name),
         aside: building.appendingPathComponent("old-\(name)"))
@@ -40,34 +46,92 @@ struct Staging {
     return counts
   }
 
-  /// The old folder is moved out of the way, the new one in; if that fails the old one comes back.
-  private func swap(_ new: URL, into place: URL, aside: URL) throws {
-    let hadOld = rename(place.path, aside.path) == 0
-    if !hadOld, errno != ENOENT { throw RunsError.unwritable(place.path, code: errno) }
-    guard rename(new.path, place.path) == 0 else {
-      let code = errno
-      if hadOld { _ = rename(aside.path, place.path) }
-      throw RunsError.unwritable(place.path, code: code)
+  // MARK: Building aside
+
+  /// Makes the new folder from what changed and links to what did not.
+  private func build(_ files: [String: Data], old: URL, new: URL) throws -> Counts {
+    var counts = Counts()
+    try AtomicFile.makeFolder(new)
+    var folders: Set<String> = []
+    for path in files.keys.sorted() {
+      guard let data = files[path] else { continue }
+      let target = new.appendingPathComponent(path)
+      let folder = target.deletingLastPathComponent()
+      if folders.insert(folder.path).inserted { try AtomicFile.makeFolder(folder) }
+      let source = old.appendingPathComponent(path)
+      if holds(source, data) {
+        counts.unchanged += 1
+        if link(source.path, target.path) == 0 { continue }
+        // No hard links here: a copy with the old time.
+        try write(data, to: target)
+        copyTime(from: source, to: target)
+      } else {
+        counts.written += 1
+        try write(data, to: target)
+      }
     }
+    let before = (try? CodeRegions.files(below: old)) ?? []
+    counts.removed = before.filter { files[$0] == nil }.count
+    return counts
+  }
+
+  /// Whether a plain file has exactly these bytes.
+  private func holds(_ url: URL, _ data: Data) -> Bool {
+    var status = stat()
+    guard lstat(url.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) == data.count else {
+      return false
+    }
+    return (try? Data(contentsOf: url)) == data
   }
 
   private func write(_ data: Data, to url: URL) throws {
-    try AtomicFile.makeFolder(url.deletingLastPathComponent())
     do { try data.write(to: url) } catch {
       let code = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.code
       throw RunsError.unwritable(url.path, code: code.map(Int32.init) ?? EIO)
     }
   }
 
-  private func count(_ files: [String: Data], old: URL, _ counts: inout Counts) {
-    for (path, data) in files {
-      if (try? Data(contentsOf: old.appendingPathComponent(path))) == data {
-        counts.unchanged += 1
-      } else {
-        counts.written += 1
+  private func copyTime(from source: URL, to target: URL) {
+    var status = stat()
+    guard lstat(source.path, &status) == 0 else { return }
+    _ = utimensat(AT_FDCWD, target.path, [status.st_atim, status.st_mtim], 0)
+  }
+
+  // MARK: Swapping
+
+  /// Exchanges the two folders in one step where the file system can; elsewhere the old one is moved out of the way first, and
+  /// comes back if the new one can't be moved in.
+  private func swap(_ new: URL, into place: URL, aside: URL) throws {
+    switch csystem_exchange(new.path, place.path) {
+    case 0: return
+    case ENOENT:
+      guard rename(new.path, place.path) == 0 else { throw RunsError.unwritable(place.path, code: errno) }
+    case ENOSYS, EINVAL:
+      guard rename(place.path, aside.path) == 0 else { throw RunsError.unwritable(place.path, code: errno) }
+      guard rename(new.path, place.path) == 0 else {
+        let code = errno
+        _ = rename(aside.path, place.path)
+        throw RunsError.unwritable(place.path, code: code)
       }
+    case let code: throw RunsError.unwritable(place.path, code: code)
     }
-    let before = (try? CodeRegions.files(below: old)) ?? []
-    counts.removed += before.filter { files[$0] == nil }.count
+  }
+
+  /// Folders of builds whose process is gone. One that was killed between the two renames above still holds the old site.
+  private func removeLeftovers() {
+    let manager = FileManager.default
+    for name in (try? manager.contentsOfDirectory(atPath: output.path)) ?? [] where name.hasPrefix(Self.prefix) {
+      guard let process = Int32(name.dropFirst(Self.prefix.count)), kill(process, 0) != 0, errno == ESRCH else {
+        continue
+      }
+      let folder = output.appendingPathComponent(name)
+      for part in ["posts", "site"] {
+        let place = output.appendingPathComponent(part)
+        if !manager.fileExists(atPath: place.path) {
+          _ = rename(folder.appendingPathComponent("old-\(part)").path, place.path)
+        }
+      }
+      try? manager.removeItem(at: folder)
+    }
   }
 }

@@ -11,13 +11,13 @@ enum Made {
   static let project = Fixtures.url("Site", "project")
 
   /// Copies the fixture run into `folder/runs` and returns a builder for it.
-  static func builder(_ folder: URL, content: URL? = nil) throws -> SiteBuilder {
+  static func builder(_ folder: URL, content: URL? = nil, cards: Bool = false) throws -> SiteBuilder {
     let runs = folder.appendingPathComponent("runs")
     try FileManager.default.createDirectory(at: runs, withIntermediateDirectories: true)
     try FileManager.default.copyItem(at: Fixtures.url("Site", "run"), to: runs.appendingPathComponent(runId))
     return SiteBuilder(
       output: folder, content: content ?? project.appendingPathComponent("content"),
-      templates: Fixtures.root.appendingPathComponent("templates"), sources: project)
+      templates: Fixtures.root.appendingPathComponent("templates"), sources: project, cards: cards)
   }
 
   static func text(_ folder: URL, _ path: String) throws -> String {
@@ -64,7 +64,7 @@ enum Made {
       #expect(summary.warnings.contains { $0.contains("lost.md") && $0.contains("lost-run") })
       let again = try SiteBuilder(
         output: first, content: Made.project.appendingPathComponent("content"),
-        templates: Fixtures.root.appendingPathComponent("templates"), sources: Made.project
+        templates: Fixtures.root.appendingPathComponent("templates"), sources: Made.project, cards: false
       ).render()
       #expect(again.written == 0 && again.removed == 0 && again.unchanged == summary.written + summary.unchanged)
       if let place = ProcessInfo.processInfo.environment["LORAPRESS_LOOK"] {
@@ -224,7 +224,7 @@ enum Made {
       #expect(throws: (any Error).self) { try builder.render() }
       #expect(try Data(contentsOf: page) == before)
       let left = try FileManager.default.contentsOfDirectory(atPath: folder.appendingPathComponent("out").path)
-      #expect(left.sorted() == ["posts", "runs", "site"])
+      #expect(left.sorted() == [".cache", "posts", "runs", "site"])
     }
   }
 
