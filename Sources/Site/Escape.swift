@@ -62,7 +62,13 @@ enum Escape {
 
   /// A code span in Markdown with a fence that the text can't close; `inTable` keeps `|` from ending the cell.
   static func markdownCode(_ text: String, inTable: Bool = false) -> String {
-    var code = String(text.map { $0.isNewline ? " " : $0 })
+    var code = plain(String(text.map { $0.isNewline ? " " : $0 }))
+    if code.contains("{{") || code.contains("{%") {
+      // Site generators read their tags inside code too, and a code span has no escapes.
+      let escaped = html(code).replacing("{", with: "&#123;").replacing("}", with: "&#125;").replacing(
+        "|", with: "&#124;")
+      return "<code>\(escaped)</code>"
+    }
     if inTable { code = code.replacing("|", with: "\\|") }
     let fence = String(repeating: "`", count: longestRun(of: "`", in: code) + 1)
     let pad = code.hasPrefix("`") || code.hasSuffix("`") || code.isEmpty ? " " : ""
@@ -87,9 +93,17 @@ enum Escape {
     return longest
   }
 
+  /// Text without what no page may hold, for templates that escape the rest themselves.
+  static func plain(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isForbidden) else { return text }
+    return String(String.UnicodeScalarView(text.unicodeScalars.map { isForbidden($0) ? "\u{FFFD}" : $0 }))
+  }
+
+  /// Control characters, non-characters, and the marks that turn the direction of all text after them.
   private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x09, 0x0A: false
+    case 0x202A...0x202E, 0x2066...0x2069: true
     case 0x00...0x1F, 0x7F...0x9F, 0xFDD0...0xFDEF: true
     default: scalar.value & 0xFFFE == 0xFFFE
     }

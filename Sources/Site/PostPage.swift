@@ -42,7 +42,7 @@ struct PostPage {
   func render() throws -> RenderedPost {
     let ledger = Ledger()
     let summary = try opening(ledger)
-    let text = MarkdownPreparation.prepare(try expand(ledger))
+    let text = MarkdownPreparation.prepare(MathText.protect(try expand(ledger)) { ledger.addMath($0) })
     var renderer = PageRenderer(resources(ledger))
     let body: String
     do { body = try renderer.render(text) } catch let error as SiteError { throw SiteError("\(post.file): \(error)") }
@@ -149,6 +149,7 @@ struct PostPage {
     while body.contains("\n\n\n\n") { body = body.replacing("\n\n\n\n", with: "\n\n\n") }
     out += body.trimmingCharacters(in: .newlines) + "\n"
     if !sources.markdown.isEmpty { out += "\n\(sources.markdown)" }
+    out += SourcesComment.text(ledger.read { $0.traces }, language: page.language)
     return out
   }
 

@@ -23,6 +23,21 @@ struct Reference: Sendable, Equatable {
     return parts.joined(separator: "/")
   }
 
+  /// A place as `text` writes it.
+  init?(written text: Substring) {
+    let plain = String(text).replacing("%20", with: " ").replacing("%25", with: "%")
+    guard plain.hasPrefix("runs/"), let reference = try? Reference.parse(plain, run: ""), !reference.run.isEmpty else {
+      return nil
+    }
+    self = reference
+  }
+
+  init(run: String, path: String, pointer: String) {
+    self.run = run
+    self.path = path
+    self.pointer = pointer
+  }
+
   static func parse(_ text: String, run: String) throws -> Reference {
     let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, !parts[0].isEmpty, parts[1].isEmpty || parts[1].hasPrefix("/") else {
@@ -61,16 +76,19 @@ struct Trace: Sendable, Equatable {
   var sources: [Source]
   /// Numbers get the dotted line, words do not.
   var isNumber: Bool
+  /// How `shown` was made of the value; nil where the value is shown as it was written.
+  var format: ValueFormat? = nil
 
   func html(_ words: SiteWords) -> String {
     let places = sources.map(\.reference.text).joined(separator: " ")
     var attributes = "value=\"\(Escape.html(raw))\" data-source=\"\(Escape.html(places))\""
-    if case .computed(let operation) = kind { attributes += " data-operation=\"\(operation)\"" }
+    if case .computed(let operation) = kind { attributes += " data-operation=\"\(Escape.html(operation))\"" }
+    attributes += " data-format=\"\(format?.rawValue ?? ValueFormat.written)\""
     let name = isNumber ? "" : " class=\"word\""
     return "<data\(name) \(attributes) title=\"\(Escape.html(title(words)))\">\(Escape.html(shown))</data>"
   }
 
-  private func title(_ words: SiteWords) -> String {
+  func title(_ words: SiteWords) -> String {
     var parts: [String] = []
     switch kind {
     case .measured: parts.append(words.measured)
@@ -102,7 +120,11 @@ struct Trace: Sendable, Equatable {
     }
     switch operation {
     case "difference": return names.reversed().joined(separator: " − ")
+    case "gap": return "|" + names.reversed().joined(separator: " − ") + "|"
     case "ratio": return names.joined(separator: " ÷ ")
+    case "share": return "\(names.first ?? "") ÷ (\(names.joined(separator: " + ")))"
+    // Over a whole log: `median(tokens_per_second)`.
+    case _ where operation.contains("("): return operation
     default: return names.joined(separator: " + ")
     }
   }
@@ -111,6 +133,9 @@ struct Trace: Sendable, Equatable {
 /// How a value of a file is shown.
 enum ValueFormat: String, CaseIterable, Sendable {
   case loss, ppl, score1, score3, lr, int, count, percent, duration, bytes, params, number, text, hash
+
+  /// What `data-format` says where a value is shown as it was written.
+  static let written = "written"
 
   static func named(_ name: String) throws -> ValueFormat {
     if let format = ValueFormat(rawValue: name) { return format }

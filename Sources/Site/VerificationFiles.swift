@@ -1,0 +1,126 @@
+import Foundation
+import Runs
+
+// Hashes: files of the build, records they were made from, files that runs list.
+
+extension VerificationWork {
+  /// Every file of posts, site and charts against the record.
+  func compareFiles() {
+    guard let record else { return }
+    var listed: Set<String> = [Self.recordPath]
+    for (index, file) in record.files.enumerated() {
+      listed.insert(file.path)
+      let place = "\(Self.recordPath):\(ProvenanceRecord.line(ofFile: index))"
+      guard let data = disk[file.path] else {
+        fault(.fileMissing, file.path, about: place)
+        continue
+      }
+      let hash = SHA256.hex(of: data)
+      if hash != file.sha256 {
+        markChanged(file.path)
+        fault(.fileChanged, file.path, says: hash, expected: file.sha256, about: place)
+      } else if data.count != file.bytes {
+        fault(.fileChanged, file.path, says: "\(data.count) bytes", expected: "\(file.bytes) bytes", about: place)
+      }
+    }
+    for path in disk.keys.sorted(by: ProvenanceRecord.order) where !listed.contains(path) {
+      // Charts of an earlier build stay in the run's folder.
+      if !path.hasPrefix("runs/") { fault(.fileUnlisted, path) }
+    }
+  }
+
+  /// The runs' records that pages were made from, and which page was made from which.
+  func compareSources() {
+    guard let record else { return }
+    var pages: [String: [String]] = [:]
+    for page in record.pages.keys.sorted(by: ProvenanceRecord.order) {
+      for source in record.pages[page] ?? [] { pages[source, default: []].append(page) }
+    }
+    var listed: Set<String> = []
+    for file in record.sources {
+      listed.insert(file.path)
+      guard let (run, path) = ProvenanceRecord.runFile(file.path), let hash = hash(run, path) else {
+        fault(.sourceMissing, file.path, pages: pages[file.path] ?? [])
+        continue
+      }
+      if hash != file.sha256 {
+        markChanged(file.path)
+        fault(
+          .sourceChanged, file.path, says: hash, expected: file.sha256, about: Self.recordPath,
+          pages: pages[file.path] ?? [])
+      } else if size(file.path) != file.bytes {
+        fault(
+          .recordChanged, Self.recordPath, says: "\(file.path): \(file.bytes) bytes",
+          expected: "\(size(file.path)) bytes")
+      }
+    }
+    comparePages(record, listed: listed)
+  }
+
+  private func comparePages(_ record: ProvenanceRecord, listed: Set<String>) {
+    var new: [String: [String]] = [:]
+    for path in Set(disk.keys.filter(ProvenanceRecord.isPage)).union(record.pages.keys).sorted(
+      by: ProvenanceRecord.order)
+    {
+      guard let data = disk[path] else { continue }
+      let names = PageNames(path: path, data: data, isRun: runIds.contains)
+      let found = names.sources { run, file in
+        let candidates = file.map { [$0] } ?? RunData.sources
+        return candidates.filter { hash(run, $0) != nil }
+      }
+      let recorded = record.pages[path] ?? []
+      for source in found where !listed.contains(source) { new[source, default: []].append(path) }
+      let known = found.filter(listed.contains)
+      let lost = recorded.filter {
+        !known.contains($0) && (ProvenanceRecord.runFile($0).flatMap { hash($0.run, $0.file) } != nil)
+      }
+      let more = known.filter { !recorded.contains($0) }
+      for source in lost {
+        fault(.recordChanged, Self.recordPath, says: "\(path): \(source)", expected: "—")
+      }
+      for source in more { fault(.recordChanged, Self.recordPath, says: "\(path): —", expected: source) }
+    }
+    for source in new.keys.sorted(by: ProvenanceRecord.order) { fault(.sourceNew, source, pages: new[source] ?? []) }
+  }
+
+  private func size(_ path: String) -> Int {
+    let url = verification.output.appendingPathComponent(path)
+    return (try? FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int) ?? 0
+  }
+
+  /// Every file that a run lists.
+  func compareRuns() {
+    for id in runIds.sorted(by: ProvenanceRecord.order) {
+      let folder = RunFolder(output: verification.output, id: id)
+      let name = "runs/\(id)/run.json"
+      let run: RunRecord
+      do { run = try RecordFile.read(RunRecord.self, from: folder.record) } catch {
+        fault(.runUnreadable, name, about: "\(error)")
+        continue
+      }
+      if [.running, .interrupted, .failed].contains(run.status) {
+        report.notes.append(VerificationFault(.unfinished, name))
+        continue
+      }
+      var leftOut = 0
+      for artifact in run.artifacts {
+        guard artifact.kept != false else {
+          leftOut += 1
+          continue
+        }
+        report.artifacts += 1
+        let path = "runs/\(id)/\(artifact.path)"
+        guard let hash = hash(id, artifact.path) else {
+          fault(.artifactMissing, path, about: name)
+          continue
+        }
+        if hash != artifact.sha256 {
+          fault(.artifactChanged, path, says: hash, expected: artifact.sha256, about: name)
+        } else if size(path) != artifact.bytes {
+          fault(.artifactChanged, path, says: "\(size(path)) bytes", expected: "\(artifact.bytes) bytes", about: name)
+        }
+      }
+      if leftOut > 0 { report.notes.append(VerificationFault(.notKept, name, says: "\(leftOut)")) }
+    }
+  }
+}
