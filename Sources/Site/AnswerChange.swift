@@ -13,7 +13,9 @@ enum AnswerChange: String, CaseIterable, Sendable {
   init(_ sample: AnswerSample) {
     func sign(_ metric: String, _ step: Double) -> Int {
       guard let base = sample.base.scores[metric], let tuned = sample.tuned.scores[metric] else { return 0 }
-      return tuned - base >= step ? 1 : base - tuned >= step ? -1 : 0
+      // 0.30 − 0.25 is a little less than 0.05 in binary.
+      let change = tuned - base
+      return change.magnitude < step - 1e-9 ? 0 : change > 0 ? 1 : -1
     }
     let ends = (sample.tuned.stopReason == "stop" ? 1 : 0) - (sample.base.stopReason == "stop" ? 1 : 0)
     let signs = [sign("chrf", Self.chrfStep), sign("rougeL", Self.rougeStep), ends]

@@ -167,7 +167,7 @@ struct PostPage {
       case .fragment(let number, let isCode):
         guard let fragment = ledger.fragment(number) else { break }
         if isCode {
-          out += fragment.content.plain
+          out += Escape.insideMarkdownCode(fragment.content.plain)
         } else if fragment.isBlock {
           let margin = String(out.map { $0 == ">" || $0 == " " ? $0 : " " })
           out += fragment.content.markdown.trimmingCharacters(in: .newlines)

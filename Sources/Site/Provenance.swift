@@ -12,8 +12,40 @@ struct Reference: Sendable, Equatable {
 
   var file: String { path.split(separator: "/").last.map(String.init) ?? path }
 
-  /// `runs/<id>/<path>#<pointer>`, as `data-source` has it; a space becomes %20, since spaces part the sources.
-  var text: String { "runs/\(run)/\(path)#\(pointer)".replacing("%", with: "%25").replacing(" ", with: "%20") }
+  /// `runs/<id>/<path>#<pointer>`, as `data-source` has it; a space becomes %20, since spaces part the sources, and so does
+  /// what a page can't hold.
+  var text: String {
+    var out = ""
+    for scalar in "runs/\(run)/\(path)#\(pointer)".unicodeScalars {
+      if scalar == "%" || scalar.properties.isWhitespace || Escape.isForbidden(scalar) {
+        for byte in Character(scalar).utf8 {
+          out += "%" + String(0x100 + Int(byte), radix: 16, uppercase: true).dropFirst()
+        }
+      } else {
+        out.unicodeScalars.append(scalar)
+      }
+    }
+    return out
+  }
+
+  /// The text without its `%XX`.
+  static func decoded(_ text: String) -> String {
+    guard text.utf8.contains(UInt8(ascii: "%")) else { return text }
+    var bytes: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+      let digits = rest.prefix(2)
+      if byte == UInt8(ascii: "%"), digits.count == 2,
+        let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+      {
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
 
   /// What is measured, without the line of a log.
   var metric: String {
@@ -25,7 +57,7 @@ struct Reference: Sendable, Equatable {
 
   /// A place as `text` writes it.
   init?(written text: Substring) {
-    let plain = String(text).replacing("%20", with: " ").replacing("%25", with: "%")
+    let plain = Self.decoded(String(text))
     guard plain.hasPrefix("runs/"), let reference = try? Reference.parse(plain, run: ""), !reference.run.isEmpty else {
       return nil
     }

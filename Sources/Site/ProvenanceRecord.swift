@@ -143,8 +143,7 @@ struct PageNames {
       runs.insert(id)
       let end = bytes[(slash + 1)...].prefix(1000).firstIndex { stops.contains($0) }
       if let end, bytes[end] == UInt8(ascii: "#"), end > slash + 1 {
-        let file = String(decoding: bytes[(slash + 1)..<end], as: UTF8.self)
-          .replacing("%20", with: " ").replacing("%25", with: "%")
+        let file = Reference.decoded(String(decoding: bytes[(slash + 1)..<end], as: UTF8.self))
         if !file.split(separator: "/", omittingEmptySubsequences: false).contains(where: {
           $0.isEmpty || $0.hasPrefix(".")
         }) {

@@ -45,6 +45,7 @@ struct RunData: Sendable {
     samples = exists(folder.samples) ? try RecordFile.readLines(AnswerSample.self, from: folder.samples) : []
     events = exists(folder.metricsLog) ? try RecordFile.readLines(MetricsEvent.self, from: folder.metricsLog) : []
     hasReview = exists(folder.review)
+    try RunBounds.check(events, report, id: id)
     var documents: [String: JSONValue] = [:]
     var hashes: [String: String] = [:]
     for path in Self.known where exists(folder.at(path)) {

@@ -22,8 +22,16 @@ enum SourcesComment {
       }
     let parts = [trace.shown, kind, trace.format?.rawValue ?? ValueFormat.written, trace.raw]
     let json = JSONValue.array((parts + trace.sources.map(\.reference.text)).map(JSONValue.string)).text()
-    return json.replacing("<", with: "\\u003c").replacing(">", with: "\\u003e").replacing("{", with: "\\u007b")
-      .replacing("}", with: "\\u007d").replacing("--", with: "-\\u002d")
+    var line = ""
+    for scalar in json.unicodeScalars {
+      let isMisleading = "<>{}".unicodeScalars.contains(scalar) || (scalar == "-" && line.hasSuffix("-"))
+      if isMisleading || Escape.isForbidden(scalar) {
+        line += Character(scalar).utf16.map { "\\u" + String(0x10000 + UInt32($0), radix: 16).dropFirst() }.joined()
+      } else {
+        line.unicodeScalars.append(scalar)
+      }
+    }
+    return line
   }
 
   struct Entry: Equatable {

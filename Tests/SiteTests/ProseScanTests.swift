@@ -30,7 +30,7 @@ import Testing
     let text = "---\ntitle: 글\nfinding: 손실이 1.135가 되었다\nrun: a-0.136\n---\n\n둘째 줄, 손실은\t0.25다.\n"
     #expect(
       ProseScan.findings(in: text) == [
-        ProseScan.Finding(line: 3, column: 14, text: "1.135"), ProseScan.Finding(line: 7, column: 12, text: "0.25"),
+        ProseScan.Finding(line: 3, column: 14, text: "1.135"), ProseScan.Finding(line: 7, column: 11, text: "0.25"),
       ])
   }
 
