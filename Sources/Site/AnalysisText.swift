@@ -222,6 +222,9 @@ struct AnalysisText {
         out = out + .text(")")
         rest = rest.dropFirst()
       }
+      // Browsers break a line between % and its particle; an invisible joiner keeps them together.
+      let isHangul = rest.unicodeScalars.first.map { (0xAC00...0xD7A3).contains($0.value) } ?? false
+      if out.plain.hasSuffix("%"), isHangul { out = out + Rich(html: "\u{2060}", markdown: "", plain: "") }
       rest = Self.withParticle(rest, after: out.plain)[...]
     }
     return out + .text(String(rest))

@@ -7,7 +7,7 @@ extension Blocks {
   func flips(caption own: String?) -> Rich {
     guard !run.samples.isEmpty else { return missing(words.pick("답의 변화", "Changes of the answers")) }
     let columns = [
-      DataTable.Column(name: words.question), DataTable.Column(name: words.pick("구분", "Kind")),
+      DataTable.Column(name: words.question, isNumeric: true), DataTable.Column(name: words.pick("구분", "Kind")),
       DataTable.Column(name: "chrF base", isNumeric: true), DataTable.Column(name: "chrF LoRA", isNumeric: true),
       DataTable.Column(name: "ROUGE-L base", isNumeric: true), DataTable.Column(name: "ROUGE-L LoRA", isNumeric: true),
       DataTable.Column(name: words.pick("끝맺음", "Ending")), DataTable.Column(name: words.pick("변화", "Change")),

@@ -90,11 +90,15 @@ enum ProseScan {
     "배 ", "speedup", "향상", "improve",
   ]
   private static let settings = [
-    "학습률", "learning rate", "learning_rate", "lr", "dropout", "warmup", "alpha", "알파", "rank", "r=", "batch", "배치",
-    "epoch",
-    "seed", "시드", "decay", "beta", "epsilon", "비율로", "신뢰구간", "confidence", "interval", "max_", "top_p", "temperature",
-    "온도",
+    "학습률", "learning rate", "learning_rate", "lr ", "lr=", "dropout", "warmup", "alpha", "알파", "rank", "r=", "batch",
+    "배치", "epoch", "seed", "시드", "decay", "감쇠", "beta", "epsilon", "모멘텀", "momentum", "비율로", "신뢰구간", "confidence",
+    "interval", "max_", "top_p", "temperature", "온도", "step ", "그림 ", "figure ", "표 ", "table ", "절 ", "section ", "버전",
+    "version",
   ]
+  /// After a share: what is done with that part of the data.
+  private static let splits = ["검증", "시험", "테스트", "validation", "test set", "신뢰구간", "confidence", "구간"]
+  /// Sizes of the machine.
+  private static let machine = ["ghz", "mhz", "gb", "mb", "gib", "mib", "tb"]
 
   private static func findings(_ text: Scalars, line: Int, column: Int) -> [Finding] {
     let numbers = numbers(text)
@@ -137,12 +141,15 @@ enum ProseScan {
     let end = number.range.upperBound
     let before = lowered(text, max(0, number.range.lowerBound - 24)..<number.range.lowerBound)
     let after = lowered(text, end..<min(text.count, end + 12))
-    if settings.contains(where: before.contains) || after.contains("신뢰구간") || after.contains("confidence") {
-      return nil
+    if isSetting(before) || splits.contains(where: after.contains) { return nil }
+    let unit = after.drop { $0 == " " || $0 == "\u{A0}" }
+    if unit.first == "%" || after.hasPrefix("퍼센트") || after.hasPrefix(" percent") {
+      let whole = String(String.UnicodeScalarView(text[number.range]))
+      // `100% 재현된다` is a figure of speech unless a measure stands beside it.
+      if !isMeasured, ["0", "100"].contains(whole) { return nil }
+      return min(text.count, end + (after.hasPrefix("%p") ? 2 : after.hasPrefix("%") ? 1 : 0))
     }
-    let isPercent =
-      after.drop { $0 == " " || $0 == "\u{A0}" }.first == "%" || after.hasPrefix("퍼센트") || after.hasPrefix(" percent")
-    if isPercent { return min(text.count, end + (after.hasPrefix("%p") ? 2 : after.hasPrefix("%") ? 1 : 0)) }
+    if machine.contains(where: unit.hasPrefix) { return nil }
     if isRange(text, number) { return nil }
     if number.decimals >= 3 { return end }
     if number.decimals > 0, isMeasured { return end }
@@ -150,6 +157,18 @@ enum ProseScan {
     let words = metrics.prefix(20).filter { !["손실", "loss", "점수", "score"].contains($0) }
     let bare = before.trimmingCharacters(in: CharacterSet(charactersIn: " =:은는이가\u{A0}"))
     return words.contains { bare.hasSuffix($0) } && number.decimals == 0 && !after.hasPrefix("-") ? end : nil
+  }
+
+  /// Whether the nearest name before a number is that of a setting: `학습률은 0.0007`, `dropout 0.05와 0.1`.
+  private static func isSetting(_ before: String) -> Bool {
+    settings.contains { name in
+      guard let place = before.range(of: name, options: .backwards) else { return false }
+      let between = before[place.upperBound...]
+      if metrics.contains(where: between.contains) { return false }
+      // Another number took the name, unless it is a list of them.
+      return !between.contains { $0.isNumber }
+        || between.allSatisfy { $0.isNumber || " .,~/·=:와과또는은이가e-−".contains($0) }
+    }
   }
 
   /// `Qwen2.5`, `0.5B`, `v1.2`, `GPT-4`, `Swift 6.3`: a part of a name.

@@ -1,3 +1,4 @@
+import Charts
 import Foundation
 import Formats
 import Runs
@@ -30,6 +31,7 @@ public struct Verification {
     work.compareFiles()
     work.compareSources()
     work.compareRuns()
+    work.decodePictures()
     for path in work.disk.keys.sorted(by: ProvenanceRecord.order) {
       switch (path as NSString).pathExtension {
       case "html": work.checkPage(path)
@@ -62,6 +64,9 @@ final class VerificationWork {
   private var documents: [String: Result<JSONValue, any Error>] = [:]
   private var configs: [String: YAMLNode?] = [:]
   private var hashes: [String: String?] = [:]
+  private var diskHashes: [String: String] = [:]
+  /// The text of each picture, or why it can't be decoded, by its hash.
+  var pictures: [String: Result<[ChartMetadata], any Error>] = [:]
 
   static let recordPath = "site/\(ProvenanceRecord.path)"
 
@@ -139,6 +144,14 @@ final class VerificationWork {
     let found = Self.isInside(file) ? try? SHA256.hex(ofFile: verification.output.appendingPathComponent(path)) : nil
     hashes[path] = .some(found)
     return found
+  }
+
+  /// The hash of a file of site, posts or charts.
+  func hash(of path: String) -> String {
+    if let known = diskHashes[path] { return known }
+    let hash = SHA256.hex(of: disk[path] ?? Data())
+    diskHashes[path] = hash
+    return hash
   }
 
   /// A path that can't lead out of its folder.

@@ -15,7 +15,7 @@ extension VerificationWork {
         fault(.fileMissing, file.path, about: place)
         continue
       }
-      let hash = SHA256.hex(of: data)
+      let hash = hash(of: file.path)
       if hash != file.sha256 {
         markChanged(file.path)
         fault(.fileChanged, file.path, says: hash, expected: file.sha256, about: place)

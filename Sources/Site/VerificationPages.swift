@@ -2,6 +2,7 @@ import Charts
 import Foundation
 import Formats
 import Runs
+import Synchronization
 
 // Traced numbers of pages and Markdown posts, derived again; pictures and the log they were drawn from.
 
@@ -182,16 +183,29 @@ extension VerificationWork {
 
   // MARK: Pictures
 
-  func checkPicture(_ path: String) {
-    guard let data = disk[path] else { return }
-    report.pictures += 1
-    let picture: PNGFile
-    do { picture = try PNGFile.decode([UInt8](data)) } catch {
-      return fault(.pictureBroken, path, about: "\(error)")
+  /// Decodes every picture, each once however many places hold it, on all cores.
+  func decodePictures() {
+    var unique: [String: Data] = [:]
+    for (path, data) in disk where path.hasSuffix(".png") { unique[hash(of: path)] = data }
+    let work = unique.map { ($0.key, $0.value) }
+    let decoded = Mutex<[String: Result<[ChartMetadata], any Error>]>([:])
+    DispatchQueue.concurrentPerform(iterations: work.count) { index in
+      let (hash, data) = work[index]
+      let result = Result { try PNGFile.decode([UInt8](data)).texts }
+      decoded.withLock { $0[hash] = result }
     }
+    pictures = decoded.withLock { $0 }
+  }
+
+  func checkPicture(_ path: String) {
+    report.pictures += 1
+    guard let decoded = pictures[hash(of: path)] else { return }
+    let texts: [ChartMetadata]
+    do { texts = try decoded.get() } catch { return fault(.pictureBroken, path, about: "\(error)") }
+    func text(_ key: String) -> String? { texts.first { $0.key == key }?.value }
     // A picture of the author's own has no such text.
-    guard let run = picture.text(ChartMetadata.runKey) else { return }
-    guard let source = picture.text(ChartMetadata.sourceKey), let drawn = picture.text(ChartMetadata.sourceHashKey)
+    guard let run = text(ChartMetadata.runKey) else { return }
+    guard let source = text(ChartMetadata.sourceKey), let drawn = text(ChartMetadata.sourceHashKey)
     else {
       if !runIds.contains(run) { fault(.pictureSource, path, says: "run \(run)", expected: nil, about: "run \(run)") }
       return

@@ -333,6 +333,30 @@ import Testing
   }
 }
 
+extension HostileTests {
+  /// The templates are a person's too: a slip in one names it with line and column, and leaves the old site.
+  @Test(arguments: ["layout.html", "post.html", "index.html", "run.md"])
+  func aWrongPageTemplateIsNamed(_ name: String) throws {
+    try Fixtures.withTemporaryFolder { folder in
+      let templates = folder.appendingPathComponent("templates")
+      try FileManager.default.copyItem(at: Fixtures.root.appendingPathComponent("templates"), to: templates)
+      _ = try Made.builder(folder.appendingPathComponent("out"))
+      let builder = SiteBuilder(
+        output: folder.appendingPathComponent("out"), content: Made.project.appendingPathComponent("content"),
+        templates: templates, sources: Made.project)
+      let file = templates.appendingPathComponent(name)
+      let text = try String(contentsOf: file, encoding: .utf8)
+      let line = text.split(separator: "\n", omittingEmptySubsequences: false).count
+      try (text + "가 {{ nothing | wonder }}").write(to: file, atomically: true, encoding: .utf8)
+      do {
+        _ = try builder.render()
+        Issue.record("no error")
+      } catch { #expect("\(error)".contains("\(name):\(line):"), "\(error)") }
+      #expect(!FileManager.default.fileExists(atPath: folder.appendingPathComponent("out/site").path))
+    }
+  }
+}
+
 /// Reads a page by strict rules: every tag closed in order, every attribute quoted, no element or address that runs something.
 enum StrictHTML {
   struct Fault: Error, CustomStringConvertible { var description: String }
