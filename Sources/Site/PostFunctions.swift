@@ -234,7 +234,10 @@ struct PostFunctions: Sendable {
       guard let form = particle.form(after: sound) else {
         throw SiteError("how \"\(sound)\" is read is not known; put a noun after it and write the particle out")
       }
-      return value.isMarkup ? .safe(text + form) : .string(text + form)
+      guard value.isMarkup else { return .string(text + form) }
+      // Browsers break a line between % and its particle; an invisible joiner keeps them together on the page.
+      let joiner = Fragment(content: Rich(html: "\u{2060}", markdown: "", plain: ""), isBlock: false, name: "p")
+      return .safe(text + (sound.hasSuffix("%") ? ledger.add(joiner) : "") + form)
     }
   }
 

@@ -141,7 +141,8 @@ final class VerificationWork {
   func hash(_ run: String, _ file: String) -> String? {
     let path = "runs/\(run)/\(file)"
     if let known = hashes[path] { return known }
-    let found = Self.isInside(file) ? try? SHA256.hex(ofFile: verification.output.appendingPathComponent(path)) : nil
+    let isSafe = RunFolder.isSafeName(run) && Self.isInside(file)
+    let found = isSafe ? try? SHA256.hex(ofFile: verification.output.appendingPathComponent(path)) : nil
     hashes[path] = .some(found)
     return found
   }
