@@ -12,6 +12,8 @@ struct ProvenanceRecord: Sendable, Equatable {
     var path: String
     var bytes: Int
     var sha256: String
+    /// A check sum a line, so that a change can be named by its line; nil for pictures.
+    var lines: String? = nil
   }
 
   static let path = "provenance.json"
@@ -25,7 +27,9 @@ struct ProvenanceRecord: Sendable, Equatable {
   /// The record of a build: `plan` maps each path below the output folder to its bytes.
   init(plan: [String: Data], runs: [RunData]) throws {
     files = plan.keys.sorted(by: Self.order).compactMap { path in
-      plan[path].map { File(path: path, bytes: $0.count, sha256: SHA256.hex(of: $0)) }
+      plan[path].map {
+        File(path: path, bytes: $0.count, sha256: SHA256.hex(of: $0), lines: LineSums.text(of: $0, path: path))
+      }
     }
     var known: [String: RunData] = [:]
     for run in runs { known[run.id] = run }
@@ -67,7 +71,13 @@ struct ProvenanceRecord: Sendable, Equatable {
 
   var text: String {
     func file(_ file: File) -> JSONValue {
-      ["bytes": JSONValue(file.bytes), "path": .string(file.path), "sha256": .string(file.sha256)]
+      let lines = file.lines.map { [JSONObject.Entry(key: "lines", value: .string($0))] } ?? []
+      return .object(
+        JSONObject(
+          [JSONObject.Entry(key: "bytes", value: JSONValue(file.bytes))] + lines + [
+            JSONObject.Entry(key: "path", value: .string(file.path)),
+            JSONObject.Entry(key: "sha256", value: .string(file.sha256)),
+          ]))
     }
     func list(_ name: String, _ entries: [JSONValue]) -> String {
       let lines = entries.map { $0.text() }.joined(separator: ",\n")
@@ -98,7 +108,7 @@ struct ProvenanceRecord: Sendable, Equatable {
       try list(name).map { entry in
         guard let path = entry["path"]?.string, let bytes = entry["bytes"]?.integer, let hash = entry["sha256"]?.string
         else { throw wrong("an entry of \"\(name)\" lacks path, bytes or sha256") }
-        return File(path: path, bytes: bytes, sha256: hash)
+        return File(path: path, bytes: bytes, sha256: hash, lines: entry["lines"]?.string)
       }
     }
     files = try entries("files")
@@ -110,6 +120,37 @@ struct ProvenanceRecord: Sendable, Equatable {
       }
       pages[path] = sources
     }
+  }
+}
+
+/// Check sums of a text's lines: 24 bits each, as base64. They only tell where a change is; that there is one, the hash tells.
+enum LineSums {
+  private static let texts: Set<String> = ["html", "md", "css", "xml", "txt", "json", "js"]
+
+  static func text(of data: Data, path: String) -> String? {
+    guard texts.contains((path as NSString).pathExtension) else { return nil }
+    var sums = Data()
+    for line in data.split(separator: 0x0A, omittingEmptySubsequences: false) {
+      // FNV-1a, folded.
+      var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+      for byte in line { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+      let sum = hash ^ (hash >> 24) ^ (hash >> 48)
+      sums.append(contentsOf: [
+        UInt8(truncatingIfNeeded: sum >> 16), UInt8(truncatingIfNeeded: sum >> 8), UInt8(truncatingIfNeeded: sum),
+      ])
+    }
+    return sums.base64EncodedString()
+  }
+
+  /// The lines, from 0, whose sums differ; nil where the texts have different numbers of lines.
+  static func differences(_ a: String, _ b: String) -> [Int]? {
+    guard a.utf8.count == b.utf8.count else { return nil }
+    // Three bytes are four characters.
+    let (left, right) = (Array(a.utf8), Array(b.utf8))
+    return stride(from: 0, to: left.count, by: 4).filter {
+      left[$0..<min($0 + 4, left.count)] != right[$0..<min($0 + 4, left.count)]
+    }
+    .map { $0 / 4 }
   }
 }
 

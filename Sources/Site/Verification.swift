@@ -92,7 +92,10 @@ final class VerificationWork {
         order(a.element, b.element) || (!order(b.element, a.element) && a.offset < b.offset)
       }.map(\.element)
     }
-    report.faults = stable(report.faults)
+    // Where a number tells what is wrong with a line, that is enough.
+    let told = Set(report.faults.filter { $0.kind != .lineChanged }.map { "\($0.file):\($0.line ?? 0)" })
+    report.faults = stable(
+      report.faults.filter { $0.kind != .lineChanged || !told.contains("\($0.file):\($0.line ?? 0)") })
     report.prose = stable(report.prose)
     return report
   }

@@ -18,7 +18,9 @@ extension VerificationWork {
       let hash = hash(of: file.path)
       if hash != file.sha256 {
         markChanged(file.path)
-        fault(.fileChanged, file.path, says: hash, expected: file.sha256, about: place)
+        reportChange(file, data, hash: hash, place: place)
+      } else if file.lines != LineSums.text(of: data, path: file.path) {
+        fault(.recordChanged, Self.recordPath, line: ProvenanceRecord.line(ofFile: index), says: "lines", expected: "—")
       } else if data.count != file.bytes {
         fault(.fileChanged, file.path, says: "\(data.count) bytes", expected: "\(file.bytes) bytes", about: place)
       }
@@ -27,6 +29,31 @@ extension VerificationWork {
       // Charts of an earlier build stay in the run's folder.
       if !path.hasPrefix("runs/") { fault(.fileUnlisted, path) }
     }
+  }
+
+  /// The changed lines where the record can tell them, else the file.
+  private func reportChange(_ file: ProvenanceRecord.File, _ data: Data, hash: String, place: String) {
+    guard let old = file.lines, let new = LineSums.text(of: data, path: file.path),
+      let changed = LineSums.differences(old, new), (1...20).contains(changed.count)
+    else { return fault(.fileChanged, file.path, says: hash, expected: file.sha256, about: place) }
+    let lines = data.split(separator: 0x0A, omittingEmptySubsequences: false)
+    for index in changed where lines.indices.contains(index) {
+      fault(.lineChanged, file.path, line: index + 1, says: Self.visible(lines[index], file.path), about: place)
+    }
+  }
+
+  /// A page's line without its tags, as far as any text stands between them.
+  private static func visible(_ line: Data, _ path: String) -> String {
+    let raw = String(decoding: line, as: UTF8.self)
+    guard path.hasSuffix(".html") else { return raw }
+    var text = ""
+    for item in HTMLScanner(raw) {
+      if case .text(let part) = item.token { text += part }
+      // Cells stand apart.
+      if case .end(let name) = item.token, ["th", "td"].contains(name) { text += " " }
+    }
+    let shown = text.trimmingCharacters(in: .whitespaces)
+    return shown.isEmpty ? raw : shown
   }
 
   /// The runs' records that pages were made from, and which page was made from which.

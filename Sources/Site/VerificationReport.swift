@@ -27,6 +27,7 @@ public struct VerificationFault: Sendable, Equatable {
     case fileMissing = "file-missing"
     case fileUnlisted = "file-unlisted"
     case fileChanged = "file-changed"
+    case lineChanged = "line-changed"
     // Records of runs
     case sourceMissing = "source-missing"
     case sourceChanged = "source-changed"
@@ -109,6 +110,8 @@ public struct VerificationFault: Sendable, Equatable {
         pick(
           "만든 뒤에 바뀌었어요: 지금 \(says), \(about)에는 \(expected)",
           "changed since it was made: now \(says), in \(about) \(expected)")
+      case .lineChanged:
+        pick("만든 뒤에 바뀐 줄이에요: \"\(says)\"", "this line changed since it was made: \"\(says)\"")
       case .sourceMissing:
         pick("이것으로 만든 페이지가 있는데 파일이 없어요: \(pages)", "missing, though pages were made from it: \(pages)")
       case .sourceChanged:

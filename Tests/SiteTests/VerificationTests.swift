@@ -54,6 +54,7 @@ struct Rendered {
       let data = try Data(contentsOf: url(record.files[index].path))
       record.files[index].sha256 = SHA256.hex(of: data)
       record.files[index].bytes = data.count
+      record.files[index].lines = LineSums.text(of: data, path: record.files[index].path)
     }
     try record.data.write(to: path)
   }
@@ -155,12 +156,30 @@ struct Rendered {
       try Rendered.with { made in
         try made.replace(old, with: new, in: path)
         let report = try made.check()
-        #expect(report.faults.map(\.file) == [path] && report.faults[0].kind == .fileChanged)
-        #expect(report.faults[0].about?.hasPrefix("site/provenance.json:") == true)
-        let line = try #require(report.faults[0].about?.split(separator: ":").last.flatMap { Int($0) })
+        let fault = try #require(report.faults.first)
+        #expect(report.faults.count == 1 && fault.file == path && fault.kind == .lineChanged)
+        #expect(fault.about?.hasPrefix("site/provenance.json:") == true)
+        let line = try #require(fault.about?.split(separator: ":").last.flatMap { Int($0) })
         let record = try made.text("site/provenance.json").split(separator: "\n", omittingEmptySubsequences: false)
         #expect(record[line - 1].contains("\"\(path)\""))
       }
+    }
+  }
+
+  /// A number of a table has no mark of its own: the record tells its line.
+  @Test func aChangedCellIsNamedByItsLine() throws {
+    try Rendered.with { made in
+      try made.replace(
+        "<th scope=\"row\" class=\"num\">40</th><td class=\"num\">2.00</td>",
+        with: "<th scope=\"row\" class=\"num\">40</th><td class=\"num\">2.01</td>", in: page)
+      let fault = try #require(try made.check().faults.first)
+      #expect(fault.kind == .lineChanged && fault.file == page && fault.says == "40 2.01 1.455")
+      let line = try #require(fault.line)
+      #expect(try made.text(page).split(separator: "\n", omittingEmptySubsequences: false)[line - 1].contains("2.01"))
+    }
+    try Rendered.with { made in
+      try made.replace("</main>", with: "</main>\n<p>더한 줄</p>", in: page)
+      #expect(try made.check().faults.map(\.kind) == [.fileChanged])
     }
   }
 
@@ -169,7 +188,7 @@ struct Rendered {
       // In the text: the only place of that number there.
       try made.replace("어댑터의 비율: 1.8%", with: "어댑터의 비율: 1.9%", in: post)
       let faults = try made.check().faults
-      #expect(faults.map(\.kind) == [.fileChanged, .numberGone] && faults[1].expected == "1.8%")
+      #expect(faults.map(\.kind) == [.numberGone, .lineChanged] && faults[0].expected == "1.8%")
     }
     try Rendered.with { made in
       // In the table of sources, with a forged record.
