@@ -49,8 +49,11 @@ struct ProvenanceRecord: Sendable, Equatable {
     sources = try used.sorted(by: Self.order).compactMap { path in
       guard let (id, file) = Self.runFile(path), let run = known[id] else { return nil }
       let url = run.folder.at(file)
-      let bytes = try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int ?? 0
-      return File(path: path, bytes: bytes, sha256: try run.hashes[file] ?? SHA256.hex(ofFile: url))
+      let data: Data
+      do { data = try Data(contentsOf: url) } catch { throw RunsError.unreadable(url.path, error) }
+      return File(
+        path: path, bytes: data.count, sha256: run.hashes[file] ?? SHA256.hex(of: data),
+        lines: LineSums.text(ofRecord: data, path: path))
     }
   }
 
@@ -128,7 +131,10 @@ enum LineSums {
   private static let texts: Set<String> = ["html", "md", "css", "xml", "txt", "json", "js"]
 
   static func text(of data: Data, path: String) -> String? {
-    guard texts.contains((path as NSString).pathExtension) else { return nil }
+    texts.contains((path as NSString).pathExtension) ? sums(data) : nil
+  }
+
+  private static func sums(_ data: Data) -> String {
     var sums = Data()
     for line in data.split(separator: 0x0A, omittingEmptySubsequences: false) {
       // FNV-1a, folded.
@@ -140,6 +146,13 @@ enum LineSums {
       ])
     }
     return sums.base64EncodedString()
+  }
+
+  /// The same for a run's record, where it is short: a log of a hundred thousand lines would make a long list.
+  static func text(ofRecord data: Data, path: String) -> String? {
+    let isText = ["json", "jsonl", "yaml"].contains((path as NSString).pathExtension)
+    guard isText, data.count(where: { $0 == 0x0A }) <= 2000 else { return nil }
+    return sums(data)
   }
 
   /// The lines, from 0, whose sums differ; nil where the texts have different numbers of lines.

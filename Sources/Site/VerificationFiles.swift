@@ -73,8 +73,10 @@ extension VerificationWork {
       if hash != file.sha256 {
         markChanged(file.path)
         fault(
-          .sourceChanged, file.path, says: hash, expected: file.sha256, about: Self.recordPath,
+          .sourceChanged, file.path, line: firstChange(file), says: hash, expected: file.sha256, about: Self.recordPath,
           pages: pages[file.path] ?? [])
+      } else if let data = recordData(file.path), file.lines != LineSums.text(ofRecord: data, path: file.path) {
+        fault(.recordChanged, Self.recordPath, says: "\(file.path): lines", expected: "—")
       } else if size(file.path) != file.bytes {
         fault(
           .recordChanged, Self.recordPath, says: "\(file.path): \(file.bytes) bytes",
@@ -82,6 +84,18 @@ extension VerificationWork {
       }
     }
     comparePages(record, listed: listed)
+  }
+
+  private func recordData(_ path: String) -> Data? {
+    try? Data(contentsOf: verification.output.appendingPathComponent(path))
+  }
+
+  /// The first line of a run's record that changed, where the number of its lines is still the same.
+  private func firstChange(_ file: ProvenanceRecord.File) -> Int? {
+    guard let old = file.lines, let data = recordData(file.path),
+      let new = LineSums.text(ofRecord: data, path: file.path)
+    else { return nil }
+    return LineSums.differences(old, new)?.first.map { $0 + 1 }
   }
 
   private func comparePages(_ record: ProvenanceRecord, listed: Set<String>) {

@@ -124,6 +124,7 @@ struct Rendered {
       try made.replace("3.516481", with: "3.516482", in: log)
       let report = try made.check()
       let fault = try #require(report.faults.first { $0.file == log && $0.kind == .sourceChanged })
+      #expect(fault.line == 1)
       #expect(fault.pages.contains(page) && fault.pages.contains(post) && !fault.pages.contains("site/404.html"))
       #expect(kinds(report, log).contains(.artifactChanged))
       // The run's page tells that number; its charts are named by the log, not one by one.
