@@ -36,6 +36,9 @@ enum Escape {
       case "\\", "`", "*", "_", "[", "]", "<", ">", "|", "&", "~", "#", "{", "}", "$":
         out += "\\"
         out.unicodeScalars.append(scalar)
+      case "%":
+        // `{%` opens a tag for some site generators, whatever stands before the brace.
+        out += index > 0 && scalars[index - 1] == "{" ? "\\%" : "%"
       case "+", "-", "=":
         if index == 0, !("0"..."9").contains(next) || scalar == "=" { out += "\\" }
         out.unicodeScalars.append(scalar)
@@ -62,11 +65,22 @@ enum Escape {
 
   /// A code span in Markdown with a fence that the text can't close; `inTable` keeps `|` from ending the cell.
   static func markdownCode(_ text: String, inTable: Bool = false) -> String {
-    var code = String(text.map { $0.isNewline ? " " : $0 })
+    var code = plain(String(text.map { $0.isNewline ? " " : $0 }))
+    if code.contains("{{") || code.contains("{%") {
+      // Site generators read their tags inside code too, and a code span has no escapes.
+      return "<code>\(markdown(code))</code>"
+    }
     if inTable { code = code.replacing("|", with: "\\|") }
     let fence = String(repeating: "`", count: longestRun(of: "`", in: code) + 1)
     let pad = code.hasPrefix("`") || code.hasSuffix("`") || code.isEmpty ? " " : ""
     return fence + pad + code + pad + fence
+  }
+
+  /// Text that lands inside code the author opened in Markdown: nothing can be escaped there, so what could close the code or
+  /// open a site generator's tag is replaced by a look-alike.
+  static func insideMarkdownCode(_ text: String) -> String {
+    plain(String(text.map { $0.isNewline ? " " : $0 })).replacing("`", with: "ˋ").replacing("{{", with: "{ {")
+      .replacing("{{", with: "{ {").replacing("{%", with: "{ %").replacing("{#", with: "{ #")
   }
 
   /// A fenced block whose fence the code can't close.
@@ -87,9 +101,18 @@ enum Escape {
     return longest
   }
 
-  private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+  /// Text without what no page may hold, for templates that escape the rest themselves.
+  static func plain(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isForbidden) else { return text }
+    return String(String.UnicodeScalarView(text.unicodeScalars.map { isForbidden($0) ? "\u{FFFD}" : $0 }))
+  }
+
+  /// Control characters, non-characters, marks of ours, and those that turn the direction of all text after them.
+  static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x09, 0x0A: false
+    case 0x202A...0x202E, 0x2066...0x2069: true
+    case _ where Mark.isMark(scalar): true
     case 0x00...0x1F, 0x7F...0x9F, 0xFDD0...0xFDEF: true
     default: scalar.value & 0xFFFE == 0xFFFE
     }

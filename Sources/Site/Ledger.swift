@@ -35,6 +35,12 @@ final class Ledger: Sendable {
     }
   }
 
+  /// A piece of an equation, kept as it was written. Its lines stay apart in the source, for readers and for scripts alike.
+  func addMath(_ text: String) -> String {
+    add(
+      Fragment(content: Rich(html: Escape.html(text), markdown: text, plain: text), isBlock: false, name: "equation"))
+  }
+
   /// Notes a traced value for the table at the end; the same value from the same place stands there once.
   func add(_ trace: Trace) {
     state.withLock { state in

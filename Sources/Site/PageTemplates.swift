@@ -45,7 +45,18 @@ struct PageTemplates: Sendable {
     values["description"] = .string(description)
     values["root"] = .string(root)
     values["words"] = Self.words(SiteWords(language: language))
+    values = values.mapValues(Self.cleaned)
     return try environment.template(named: template).render(values)
+  }
+
+  /// Texts without control characters; templates escape the rest.
+  private static func cleaned(_ value: Value) -> Value {
+    switch value {
+    case .string(let text): .string(Escape.plain(text))
+    case .list(let values): .list(values.map(cleaned))
+    case .dict(let mapping): .dict(Mapping(mapping.entries.map { ($0.key, cleaned($0.value)) }))
+    default: value
+    }
   }
 
   private static func words(_ words: SiteWords) -> Value {
@@ -101,6 +112,16 @@ struct SitePlan {
     site["404.html"] = Data(
       try pages.page("404.html", language: language, title: words.notFoundTitle, description: "", root: "", values: [:])
         .utf8)
+    site[ProvenanceRecord.path] = try ProvenanceRecord(plan: all, runs: runs.map(\.run)).data
+  }
+
+  /// Every file by its path below the output folder.
+  private var all: [String: Data] {
+    var all: [String: Data] = [:]
+    for (folder, files) in [("site", site), ("posts", posts), ("runs", charts)] {
+      for (path, data) in files { all["\(folder)/\(path)"] = data }
+    }
+    return all
   }
 
   private static func card(_ post: RenderedPost) -> Value {

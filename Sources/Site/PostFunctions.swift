@@ -20,6 +20,7 @@ struct PostFunctions: Sendable {
     registerValues(in: &environment)
     registerBlocks(in: &environment)
     registerTables(in: &environment)
+    registerAnalysis(in: &environment)
   }
 
   /// Plain records for conditions and loops. Elements of lists carry `ref`, their place for `value()`.
@@ -59,7 +60,7 @@ struct PostFunctions: Sendable {
   }
 
   /// Runs `body`, whose errors lack a place in the template: the template adds it.
-  private func add(
+  func add(
     _ environment: inout Environment, _ name: String, _ body: @escaping @Sendable (Arguments) throws -> Value
   ) {
     environment.register(function: name) { arguments in
@@ -69,7 +70,7 @@ struct PostFunctions: Sendable {
     }
   }
 
-  private func output(_ content: Rich, isBlock: Bool, name: String) -> Value {
+  func output(_ content: Rich, isBlock: Bool, name: String) -> Value {
     .safe(ledger.add(Fragment(content: content, isBlock: isBlock, name: name)))
   }
 
@@ -112,12 +113,7 @@ struct PostFunctions: Sendable {
         "\(reference.path)#\(reference.pointer) is \(value.kind); go on to a single value\(Self.hint(document, reference.pointer + "/"))"
       )
     }
-    let raw = if case .number(let number) = value { number.text } else { value.string ?? value.text() }
-    var step: Int?
-    if reference.path.hasSuffix(".jsonl"), let line = reference.pointer.split(separator: "/").first {
-      step = document.value(at: "/\(line)/step")?.integer
-    }
-    return (Trace.Source(reference: reference, raw: raw, step: step), value)
+    return (Derivation.source(reference, value: value, in: document), value)
   }
 
   /// The names at the deepest place that a pointer reaches.
@@ -152,7 +148,8 @@ struct PostFunctions: Sendable {
       let format = try ValueFormat.named(arguments.text(1, "format"))
       let shown = try format.shown(found.value, language: language)
       let trace = Trace(
-        kind: .measured, shown: shown, raw: found.source.raw, sources: [found.source], isNumber: format.isNumber)
+        kind: .measured, shown: shown, raw: found.source.raw, sources: [found.source], isNumber: format.isNumber,
+        format: format)
       return traced(trace, name: "value")
     }
     add(&environment, "difference") { arguments in
@@ -161,14 +158,7 @@ struct PostFunctions: Sendable {
       let b = try look(arguments.text(1, "b"))
       let format = try ValueFormat.named(arguments.text(2, "format"))
       let difference = try number(b) - number(a)
-      var shown = format.shown(difference, language: language)
-      if format == .percent {
-        shown = (difference < 0 ? "−" : "") + NumberFormat.points(abs(difference * 100), language: language.chart)
-      }
-      // A difference has the decimals of its parts, whatever the subtraction left behind.
-      if format == .loss || format == .ppl { shown = NumberFormat.fixed(difference, decimals: format == .loss ? 3 : 2) }
-      if difference > 0, shown.contains(where: { ("1"..."9").contains($0) }) { shown = "+" + shown }
-      return try computed("difference", shown, difference, [a.source, b.source])
+      return try computed("difference", format, difference, [a.source, b.source])
     }
     add(&environment, "ratio") { arguments in
       try arguments.allow("a", "b", "format", positional: 3)
@@ -177,7 +167,7 @@ struct PostFunctions: Sendable {
       let format = try ValueFormat.named(arguments.text(2, "format"))
       guard try number(b) != 0 else { throw SiteError("the second value is 0; a ratio needs another") }
       let ratio = try number(a) / number(b)
-      return try computed("ratio", format.shown(ratio, language: language), ratio, [a.source, b.source])
+      return try computed("ratio", format, ratio, [a.source, b.source])
     }
     add(&environment, "total") { arguments in
       try arguments.allow("refs", "format", positional: 2)
@@ -192,18 +182,16 @@ struct PostFunctions: Sendable {
       }
       let format = try ValueFormat.named(arguments.text(1, "format"))
       let total = try found.reduce(0) { try $0 + number($1) }
-      return try computed("total", format.shown(total, language: language), total, found.map(\.source))
+      return try computed("total", format, total, found.map(\.source))
     }
     registerSettings(in: &environment)
   }
 
-  private func computed(_ operation: String, _ shown: String, _ value: Double, _ sources: [Trace.Source]) throws
+  private func computed(_ operation: String, _ format: ValueFormat, _ value: Double, _ sources: [Trace.Source]) throws
     -> Value
   {
-    let raw = JSONValue(value)
-    guard !raw.isNull else { throw SiteError("the result is no finite number") }
-    let trace = Trace(kind: .computed(operation), shown: shown, raw: raw.text(), sources: sources, isNumber: true)
-    return traced(trace, name: operation)
+    traced(
+      try Derivation.trace(operation, value, format, sources: sources, language: language), name: operation)
   }
 
   private func registerSettings(in environment: inout Environment) {
@@ -218,7 +206,8 @@ struct PostFunctions: Sendable {
         reference: Reference(run: run.id, path: "config.yaml", pointer: setting.pointer), raw: raw, step: nil)
       let isNumber = setting.node.double != nil && format?.isNumber ?? true
       return traced(
-        Trace(kind: .setting, shown: shown, raw: raw, sources: [source], isNumber: isNumber), name: "setting")
+        Trace(kind: .setting, shown: shown, raw: raw, sources: [source], isNumber: isNumber, format: format),
+        name: "setting")
     }
     add(&environment, "why") { arguments in
       try arguments.allow("path", positional: 1)
@@ -245,7 +234,10 @@ struct PostFunctions: Sendable {
       guard let form = particle.form(after: sound) else {
         throw SiteError("how \"\(sound)\" is read is not known; put a noun after it and write the particle out")
       }
-      return value.isMarkup ? .safe(text + form) : .string(text + form)
+      guard value.isMarkup else { return .string(text + form) }
+      // Browsers break a line between % and its particle; an invisible joiner keeps them together on the page.
+      let joiner = Fragment(content: Rich(html: "\u{2060}", markdown: "", plain: ""), isBlock: false, name: "p")
+      return .safe(text + (sound.hasSuffix("%") ? ledger.add(joiner) : "") + form)
     }
   }
 
@@ -272,13 +264,13 @@ struct PostFunctions: Sendable {
 
   // MARK: Blocks
 
-  private func blocks(_ arguments: Arguments) throws -> Blocks {
+  func blocks(_ arguments: Arguments) throws -> Blocks {
     let id = arguments.named.first { $0.name == "run" }?.value.plainText ?? defaultRun
     guard let id else { throw SiteError("the post names no run; add `run: ID` to its front matter") }
     return Blocks(run: try runs.run(id), words: words, ledger: ledger, charts: charts)
   }
 
-  private func caption(_ arguments: Arguments) -> String? {
+  func caption(_ arguments: Arguments) -> String? {
     arguments.named.first { $0.name == "caption" }?.value.plainText
   }
 

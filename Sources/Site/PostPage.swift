@@ -49,7 +49,7 @@ struct PostPage {
   func render() throws -> RenderedPost {
     let ledger = Ledger()
     let summary = try opening(ledger)
-    let text = MarkdownPreparation.prepare(try expand(ledger))
+    let text = MarkdownPreparation.prepare(MathText.protect(try expand(ledger)) { ledger.addMath($0) })
     var renderer = PageRenderer(resources(ledger))
     let body: String
     do { body = try renderer.render(text) } catch let error as SiteError { throw SiteError("\(post.file): \(error)") }
@@ -170,6 +170,7 @@ struct PostPage {
     while body.contains("\n\n\n\n") { body = body.replacing("\n\n\n\n", with: "\n\n\n") }
     out += body.trimmingCharacters(in: .newlines) + "\n"
     if !sources.markdown.isEmpty { out += "\n\(sources.markdown)" }
+    out += SourcesComment.text(ledger.read { $0.traces }, language: page.language)
     return out
   }
 
@@ -187,7 +188,7 @@ struct PostPage {
       case .fragment(let number, let isCode):
         guard let fragment = ledger.fragment(number) else { break }
         if isCode {
-          out += fragment.content.plain
+          out += Escape.insideMarkdownCode(fragment.content.plain)
         } else if fragment.isBlock {
           let margin = String(out.map { $0 == ">" || $0 == " " ? $0 : " " })
           out += fragment.content.markdown.trimmingCharacters(in: .newlines)

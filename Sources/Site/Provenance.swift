@@ -12,8 +12,40 @@ struct Reference: Sendable, Equatable {
 
   var file: String { path.split(separator: "/").last.map(String.init) ?? path }
 
-  /// `runs/<id>/<path>#<pointer>`, as `data-source` has it; a space becomes %20, since spaces part the sources.
-  var text: String { "runs/\(run)/\(path)#\(pointer)".replacing("%", with: "%25").replacing(" ", with: "%20") }
+  /// `runs/<id>/<path>#<pointer>`, as `data-source` has it; a space becomes %20, since spaces part the sources, and so does
+  /// what a page can't hold.
+  var text: String {
+    var out = ""
+    for scalar in "runs/\(run)/\(path)#\(pointer)".unicodeScalars {
+      if scalar == "%" || scalar.properties.isWhitespace || Escape.isForbidden(scalar) {
+        for byte in Character(scalar).utf8 {
+          out += "%" + String(0x100 + Int(byte), radix: 16, uppercase: true).dropFirst()
+        }
+      } else {
+        out.unicodeScalars.append(scalar)
+      }
+    }
+    return out
+  }
+
+  /// The text without its `%XX`.
+  static func decoded(_ text: String) -> String {
+    guard text.utf8.contains(UInt8(ascii: "%")) else { return text }
+    var bytes: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+      let digits = rest.prefix(2)
+      if byte == UInt8(ascii: "%"), digits.count == 2,
+        let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+      {
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
 
   /// What is measured, without the line of a log.
   var metric: String {
@@ -21,6 +53,21 @@ struct Reference: Sendable, Equatable {
     if path.hasSuffix(".jsonl"), parts.count > 1 { parts.removeFirst() }
     if parts.last == "value", parts.count > 1 { parts.removeLast() }
     return parts.joined(separator: "/")
+  }
+
+  /// A place as `text` writes it.
+  init?(written text: Substring) {
+    let plain = Self.decoded(String(text))
+    guard plain.hasPrefix("runs/"), let reference = try? Reference.parse(plain, run: ""), !reference.run.isEmpty else {
+      return nil
+    }
+    self = reference
+  }
+
+  init(run: String, path: String, pointer: String) {
+    self.run = run
+    self.path = path
+    self.pointer = pointer
   }
 
   static func parse(_ text: String, run: String) throws -> Reference {
@@ -61,16 +108,19 @@ struct Trace: Sendable, Equatable {
   var sources: [Source]
   /// Numbers get the dotted line, words do not.
   var isNumber: Bool
+  /// How `shown` was made of the value; nil where the value is shown as it was written.
+  var format: ValueFormat? = nil
 
   func html(_ words: SiteWords) -> String {
     let places = sources.map(\.reference.text).joined(separator: " ")
     var attributes = "value=\"\(Escape.html(raw))\" data-source=\"\(Escape.html(places))\""
-    if case .computed(let operation) = kind { attributes += " data-operation=\"\(operation)\"" }
+    if case .computed(let operation) = kind { attributes += " data-operation=\"\(Escape.html(operation))\"" }
+    attributes += " data-format=\"\(format?.rawValue ?? ValueFormat.written)\""
     let name = isNumber ? "" : " class=\"word\""
     return "<data\(name) \(attributes) title=\"\(Escape.html(title(words)))\">\(Escape.html(shown))</data>"
   }
 
-  private func title(_ words: SiteWords) -> String {
+  func title(_ words: SiteWords) -> String {
     var parts: [String] = []
     switch kind {
     case .measured: parts.append(words.measured)
@@ -102,7 +152,11 @@ struct Trace: Sendable, Equatable {
     }
     switch operation {
     case "difference": return names.reversed().joined(separator: " − ")
+    case "gap": return "|" + names.reversed().joined(separator: " − ") + "|"
     case "ratio": return names.joined(separator: " ÷ ")
+    case "share": return "\(names.first ?? "") ÷ (\(names.joined(separator: " + ")))"
+    // Over a whole log: `median(tokens_per_second)`.
+    case _ where operation.contains("("): return operation
     default: return names.joined(separator: " + ")
     }
   }
@@ -111,6 +165,9 @@ struct Trace: Sendable, Equatable {
 /// How a value of a file is shown.
 enum ValueFormat: String, CaseIterable, Sendable {
   case loss, ppl, score1, score3, lr, int, count, percent, duration, bytes, params, number, text, hash
+
+  /// What `data-format` says where a value is shown as it was written.
+  static let written = "written"
 
   static func named(_ name: String) throws -> ValueFormat {
     if let format = ValueFormat(rawValue: name) { return format }

@@ -14,7 +14,7 @@ struct RunData: Sendable {
   /// `config.yaml`, nil where the run has none.
   let config: YAMLNode?
   let hasReview: Bool
-  /// SHA-256 of a file that charts are drawn from, by its path in the run folder.
+  /// SHA-256 of each of the run's ``sources``, by its path in the run folder.
   let hashes: [String: String]
   private let documents: [String: JSONValue]
 
@@ -22,6 +22,9 @@ struct RunData: Sendable {
     "run.json", "config.yaml", "dataset/report.json", "evaluation/metrics.json", "evaluation/samples.jsonl",
     "log/metrics.jsonl",
   ]
+
+  /// The files of a run that its pages are made from, where it has them.
+  static let sources = known + ["evaluation/review.json"]
 
   init(output: URL, id: String) throws {
     guard RunFolder.isSafeName(id) else {
@@ -42,12 +45,13 @@ struct RunData: Sendable {
     samples = exists(folder.samples) ? try RecordFile.readLines(AnswerSample.self, from: folder.samples) : []
     events = exists(folder.metricsLog) ? try RecordFile.readLines(MetricsEvent.self, from: folder.metricsLog) : []
     hasReview = exists(folder.review)
+    try RunBounds.check(events, report, id: id)
     var documents: [String: JSONValue] = [:]
     var hashes: [String: String] = [:]
     for path in Self.known where exists(folder.at(path)) {
       documents[path] = try Self.document(folder.at(path))
-      hashes[path] = try SHA256.hex(ofFile: folder.at(path))
     }
+    for path in Self.sources where exists(folder.at(path)) { hashes[path] = try SHA256.hex(ofFile: folder.at(path)) }
     self.documents = documents
     self.hashes = hashes
     config = exists(folder.config) ? try YAMLNode(parsing: Self.text(folder.config), file: folder.config.path) : nil
@@ -69,7 +73,7 @@ struct RunData: Sendable {
     return try Self.document(url)
   }
 
-  private static func document(_ url: URL) throws -> JSONValue {
+  static func document(_ url: URL) throws -> JSONValue {
     switch url.pathExtension {
     case "yaml", "yml": return try YAMLNode(parsing: text(url), file: url.path).json
     case "jsonl":

@@ -20,14 +20,8 @@ extension Blocks {
 
   /// A number of the run's own records, traced.
   private func traced(_ path: String, _ pointer: String, _ format: ValueFormat) throws -> Rich {
-    guard let value = try run.document(path).value(at: pointer) else { return .text("—") }
-    let raw = if case .number(let number) = value { number.text } else { value.string ?? value.text() }
-    let reference = Reference(run: run.id, path: path, pointer: pointer)
-    let trace = Trace(
-      kind: .measured, shown: try format.shown(value, language: language), raw: raw,
-      sources: [Trace.Source(reference: reference, raw: raw, step: nil)], isNumber: format.isNumber)
-    ledger.add(trace)
-    return Rich(html: trace.html(words), markdown: Escape.markdown(trace.shown), plain: trace.shown)
+    guard try run.document(path).value(at: pointer) != nil else { return .text("—") }
+    return try Tracer(run: run, words: words, ledger: ledger).value(path, pointer, format)
   }
 
   private func modelLine(_ model: ModelRecord) -> Rich {

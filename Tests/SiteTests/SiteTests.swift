@@ -256,12 +256,12 @@ enum Made {
   @Test func everyTracedValueIsInItsFile() throws {
     try Fixtures.withTemporaryFolder { folder in
       _ = try Made.builder(folder).render()
-      let element = /<data value="([^"]*)" data-source="([^"]*)"/
+      let element = /<data value="([^"]*)" data-source="([^"]*)" data-format=/
       var checked = 0
       for page in ["posts/fixture/index.html", "posts/english/index.html", "runs/fixture-run/index.html"] {
         for match in try Made.text(folder, "site/\(page)").matches(of: element) {
           let sources = match.output.2.split(separator: " ")
-          // A derived value has several sources and an operation; its parts are tested elsewhere.
+          // A derived value, with an operation before its format, is tested elsewhere.
           guard sources.count == 1, let hash = sources[0].firstIndex(of: "#") else { continue }
           let file = folder.appendingPathComponent(String(sources[0][..<hash]))
           let data = try Data(contentsOf: file)
