@@ -69,21 +69,24 @@ final class RunCharts: Sendable {
     return finished
   }
 
-  private static func points(_ events: [MetricsEvent], _ split: MetricsEvent.Split, _ value: (MetricsEvent) -> Double?)
+  /// A line without the value breaks the curve where the value was NaN; where an imported log has only other values there, it is no point.
+  private static func points(_ run: RunData, _ split: MetricsEvent.Split, _ value: (MetricsEvent) -> Double?)
     -> [ChartPoint]
   {
-    events.filter { $0.split == split }.map { ChartPoint(step: $0.step, value: value($0)) }
+    run.events.filter { event in
+      event.split == split && (run.record.origin == nil || value(event) != nil || event.lossNotANumber == true)
+    }.map { ChartPoint(step: $0.step, value: value($0)) }
   }
 
   private static func loss(_ run: RunData, text: ChartText, logScale: Bool) -> LossChart {
     LossChart(
-      text: text, train: points(run.events, .train, \.loss), evaluation: points(run.events, .eval, \.loss),
+      text: text, train: points(run, .train, \.loss), evaluation: points(run, .eval, \.loss),
       resumes: resumes(run.events), epochs: epochs(run.events), logScale: logScale)
   }
 
   private static func learningRate(_ run: RunData, text: ChartText) -> LearningRateChart {
     LearningRateChart(
-      text: text, points: points(run.events, .train, \.learningRate), resumes: resumes(run.events),
+      text: text, points: points(run, .train, \.learningRate), resumes: resumes(run.events),
       epochs: epochs(run.events))
   }
 
@@ -103,7 +106,7 @@ final class RunCharts: Sendable {
   private static func epochs(_ events: [MetricsEvent]) -> [EpochMark] {
     var marks: [EpochMark] = []
     for event in events where event.split == .train {
-      let done = Int(event.epoch + 1e-9)
+      let done = Int(exactly: ((event.epoch ?? 0) + 1e-9).rounded(.down)) ?? 0
       if done >= 1, done > (marks.last?.epoch ?? 0) { marks.append(EpochMark(step: event.step, epoch: done)) }
     }
     return marks
