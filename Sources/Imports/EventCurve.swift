@@ -125,6 +125,11 @@ struct EventCurve {
       }
       for scalar in part.file.scalars { add(scalar, tag: tag(of: scalar, in: part), to: &log, &lastSteps) }
     }
+    // A tag of the training tells the epoch; it is that of the evaluation after the same step.
+    for event in log.curve.events where event.split == .eval && event.epoch == nil {
+      guard let epoch = log.curve.event(.train, event.step)?.epoch else { continue }
+      log.curve.update(.eval, event.step) { $0.epoch = epoch }
+    }
     log.steps = log.curve.last(.train)?.step ?? log.curve.last(.eval)?.step
     log.epochs = log.curve.last(.train)?.epoch
   }

@@ -10,6 +10,8 @@ struct ImportedSettings {
   private var lora: [(String, YAMLNode)] = []
   private var training: [(String, YAMLNode)] = []
   private var imported: [(String, [(String, YAMLNode)])] = []
+  /// How many modules the source named by their paths; 0 where it gave names.
+  private(set) var modulePaths = 0
   /// Settings that were left out: they look like a password.
   private(set) var secrets = 0
 
@@ -79,11 +81,26 @@ struct ImportedSettings {
       if model == nil { setModel(text) }
       return true
     }
+    if key == "target_modules", let names = node.sequence?.compactMap(\.string), names.count == node.sequence?.count {
+      return addModules(names)
+    }
     if let name = Self.loraNames[key] { return Self.add(name, node, to: &lora) }
     let name = Self.trainingNames[key] ?? key
     // The Trainer writes -1 for "as many as the epochs have".
     if name == "max_steps", node.integer.map({ $0 < 1 }) ?? false { return true }
     return Self.add(name, node, to: &training)
+  }
+
+  /// PEFT writes "all-linear" out as one path a module, 168 of them for 24 layers: the names are what a setting has.
+  private mutating func addModules(_ modules: [String]) -> Bool {
+    guard !modules.isEmpty, !lora.contains(where: { $0.0 == "target_modules" }) else { return true }
+    var names = modules
+    if modules.allSatisfy({ $0.contains(".") }) {
+      names = Set(modules.map { String($0.split(separator: ".").last ?? "") }).sorted()
+      modulePaths = modules.count
+    }
+    lora.append(("target_modules", YAMLNode(.sequence(names.map { .text($0) }))))
+    return true
   }
 
   private mutating func setModel(_ text: String) {
@@ -160,6 +177,7 @@ struct ImportedSettings {
     for entry in other.lora where !lora.contains(where: { $0.0 == entry.0 }) { lora.append(entry) }
     for entry in other.training where !training.contains(where: { $0.0 == entry.0 }) { training.append(entry) }
     for (source, entries) in other.imported { keep(entries, under: source) }
+    modulePaths = max(modulePaths, other.modulePaths)
     secrets += other.secrets
   }
 

@@ -25,7 +25,7 @@ public struct RunImport {
   /// - Parameter measure: the size of the adapter in a safetensors file; nil where it is none.
   public init(_ path: String, measure: (URL) throws -> Adapter? = { _ in nil }) throws {
     folder = try ImportFolder(path)
-    try readLogs()
+    try readLogs(path)
     try readSettings()
     try readAdapter(measure)
     if log.curve.isEmpty {
@@ -40,7 +40,8 @@ public struct RunImport {
   private static func depth(_ path: String) -> Int { path.split(separator: "/").count }
   private static func fileName(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 
-  private mutating func readLogs() throws {
+  /// `path` as the user gave it.
+  private mutating func readLogs(_ path: String) throws {
     let state = try newestState()
     let lines = folder.files.first { Self.fileName($0) == "trainer_log.jsonl" && Self.depth($0) == 1 }
     let board = try EventCurve(folder.files.filter { Self.fileName($0).contains("tfevents") }, in: &folder)
@@ -58,7 +59,7 @@ public struct RunImport {
       board.fill(&log)
     } else {
       throw RunsError(
-        "\(folder.shown("")): no trainer_state.json, trainer_log.jsonl or TensorBoard event file here; name the output folder of a training"
+        "\(path): no trainer_state.json, trainer_log.jsonl or TensorBoard event file here; name the output folder of a training"
       )
     }
     board.note(in: &log)
@@ -99,7 +100,7 @@ public struct RunImport {
         }
       }
       // At the same step the folder's own file, which comes last, has the totals.
-      if step > best?.step ?? -1 || (step == best?.step && Self.depth(path) == 1) { best = (path, step) }
+      if step > best?.step ?? Int.min || (step == best?.step && Self.depth(path) == 1) { best = (path, step) }
     }
     return best?.path
   }
@@ -205,6 +206,7 @@ public struct RunImport {
     if log.notNumbers > 0 { log.note(.init(.notANumber, count: log.notNumbers)) }
     if let steps = log.loggingSteps, steps > 1 { log.note(.init(.meanOfSteps, count: steps)) }
     if log.settings.isLocalModel { log.note(.init(.localModel)) }
+    if log.settings.modulePaths > 0 { log.note(.init(.moduleNames, count: log.settings.modulePaths)) }
     if folder.has("training_args.bin") { log.note(.init(.pickle, file: "training_args.bin")) }
   }
 }

@@ -17,6 +17,8 @@ public struct OriginRecord: Codable, Sendable, Equatable {
       case meanOfSteps = "mean_of_steps"
       /// The base model's name is the last part of a path.
       case localModel = "local_model"
+      /// `target_modules` listed `count` modules by their paths; the settings keep their names alone.
+      case moduleNames = "module_names"
       /// A file beside the log that could not be read; the rest could.
       case unreadable
       /// A file with settings that look like a password: they are left out, and the file is not copied.

@@ -69,6 +69,10 @@ extension SiteWords {
       return pick(
         "기반 모델은 학습한 장비의 폴더로 적혀 있어 폴더 이름만 남겼다.",
         "The base model was given as a folder of the training machine; its last name is shown.")
+    case .moduleNames:
+      return pick(
+        "원본의 target_modules 설정은 모듈 경로 \(count)개라서, 겹치는 이름을 한 번씩만 적었다.",
+        "The source lists target_modules as \(count) paths; each name is shown once.")
     case .unreadable:
       return pick("\(file) 파일의 설정은 읽을 수 없어 건너뛰었다.", "The settings in \(file) could not be read and are left out.")
     case .secret:
@@ -92,7 +96,7 @@ extension Blocks {
     guard let origin = run.record.origin else { return missing(words.pick("가져온 기록", "Origin")) }
     var sentences = [
       words.pick(
-        "\(origin.tool) 기록에서 가져온 실행이다. 곡선의 값은 \(fileName(origin.log)) 파일의 것이다.",
+        "\(origin.tool) 기록에서 가져온 실행이다. 곡선의 값은 \(fileName(origin.log)) 파일에서 읽었다.",
         "This run was imported from a log of \(origin.tool). The curves are those of \(fileName(origin.log)).")
     ]
     if !origin.notRecorded.isEmpty {
@@ -131,6 +135,19 @@ extension Blocks {
       "The files that were read, with the first 12 digits of their hashes; copies lie in the run folder under imported."
     )
     return table(DataTable(columns: columns, rows: rows), caption: caption(own, text, file: "run.json"))
+  }
+
+  /// Settings that the source names and no setting of ours stands for: many, so they are folded.
+  func importedSettings(_ rows: [[Rich]], columns: [DataTable.Column], caption own: String?) -> Rich {
+    let text = words.pick(
+      "원본에 적힌 다른 설정이다. 뜻을 해석하지 않고 그대로 옮겼다.",
+      "Other settings of the source, as they stand there; they are not interpreted.")
+    let body = table(
+      DataTable(columns: Array(columns.prefix(2)), rows: rows), caption: caption(own, text, file: "config.yaml"))
+    let title = words.pick("원본의 다른 설정 \(rows.count)개", "Other settings of the source (\(rows.count))")
+    return Rich(
+      html: "<details class=\"more\">\n<summary>\(Escape.html(title))</summary>\n\(body.html)</details>\n",
+      markdown: body.markdown, plain: body.plain)
   }
 
   /// The machine of an imported run is not known: tool, versions, model, and what the files tell of the adapter.

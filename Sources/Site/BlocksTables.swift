@@ -42,6 +42,9 @@ extension Blocks {
       ]
       return hasReasons ? cells + [.text(setting.why ?? "—")] : cells
     }
+    if section == "imported" {
+      return importedSettings(rows.map { Array($0.prefix(2)) }, columns: columns, caption: own)
+    }
     let text = words.pick("학습에 쓴 설정이다.", "The settings of the run.")
     return table(DataTable(columns: columns, rows: rows), caption: caption(own, text, file: "config.yaml"))
   }
