@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import Imports
 import Runs
+import Site
 
 enum ImportCommand {
   static let importRun = Command(
@@ -45,18 +46,15 @@ enum ImportCommand {
     let steps = record.training?.steps ?? 0
     console.note(
       Words(
-        "Imported \(steps) steps from \(origin.tool), \(origin.files.count) files read",
+        "Imported \(steps) steps from \(origin.tool); files read: \(origin.files.count)",
         ko: "\(origin.tool) 기록을 가져왔어요: \(steps) step, 읽은 파일 \(origin.files.count)개"))
-    if !origin.notRecorded.isEmpty {
-      let names = origin.notRecorded.joined(separator: ", ")
-      console.note(Words("not recorded by the source: \(names)", ko: "원본에 기록이 없는 항목: \(names)"))
+    let (en, ko) = (origin.described(in: .en), origin.described(in: .ko))
+    if !en.notRecorded.isEmpty {
+      console.note(
+        Words(
+          "Not recorded by the source: \(en.notRecorded.joined(separator: ", "))",
+          ko: "원본에 기록이 없는 항목: \(ko.notRecorded.joined(separator: ", "))"))
     }
-    for note in origin.notes {
-      let facts = [
-        note.file, note.offset.map { "byte \($0)" }, note.step.map { "step \($0)" }, note.count.map { "\($0)" },
-      ].compactMap { $0 }.joined(separator: ", ")
-      let text = facts.isEmpty ? note.code.rawValue : "\(note.code.rawValue) (\(facts))"
-      console.note(Words("note: \(text)", ko: "참고: \(text)"))
-    }
+    for (note, noteKo) in zip(en.notes, ko.notes) { console.note(Words("note: \(note)", ko: "참고: \(noteKo)")) }
   }
 }

@@ -90,6 +90,14 @@ extension SiteWords {
   }
 }
 
+extension OriginRecord {
+  /// What the source does not tell, as nouns, and the notes, as sentences: what the run's page says, for a terminal.
+  public func described(in language: SiteLanguage) -> (notRecorded: [String], notes: [String]) {
+    let words = SiteWords(language: language)
+    return (notRecorded.map(words.record), notes.map(words.note))
+  }
+}
+
 extension Blocks {
   /// The tool, what it does not tell, notes, and the files read with their hashes.
   func origin(caption own: String?) -> Rich {
@@ -142,6 +150,10 @@ extension Blocks {
     let text = words.pick(
       "원본에 적힌 다른 설정이다. 뜻을 해석하지 않고 그대로 옮겼다.",
       "Other settings of the source, as they stand there; they are not interpreted.")
+    // A value of some hundred characters would squeeze the names; config.yaml has it whole.
+    let rows = rows.map { row in
+      row.map { $0.plain.count > 80 ? Rich.text($0.plain.prefix(79) + "…") : $0 }
+    }
     let body = table(
       DataTable(columns: Array(columns.prefix(2)), rows: rows), caption: caption(own, text, file: "config.yaml"))
     let title = words.pick("원본의 다른 설정 \(rows.count)개", "Other settings of the source (\(rows.count))")

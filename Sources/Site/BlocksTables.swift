@@ -29,7 +29,10 @@ extension Blocks {
       if section.map({ path.hasPrefix($0 + ".") }) ?? (isShown || run.setting(path)?.why != nil) { paths.append(path) }
     }
     let found = paths.compactMap { path in run.setting(path).map { (path, $0) } }.filter { !$0.1.node.isNull }
-    guard !found.isEmpty else { return missing("config.yaml") }
+    guard !found.isEmpty else {
+      if section == "imported" { return .text("") }
+      return missing(run.record.origin == nil ? "config.yaml" : words.pick("학습 설정", "Settings"))
+    }
     let hasReasons = found.contains { $0.1.why != nil }
     var columns = [
       DataTable.Column(name: words.pick("설정", "Setting")), DataTable.Column(name: words.pick("값", "Value")),

@@ -57,7 +57,7 @@ extension Blocks {
     if let training = run.record.training, training.steps > 0 {
       let steps = try traced("run.json", "/training/steps", .count)
       let epochs = training.epochs.map { "(\(NumberFormat.recorded($0, decimals: 1)) epoch)" } ?? ""
-      parts.append(steps + .text(" step\(epochs)"))
+      parts.append(steps + .text(words.pick(" step\(epochs)", (training.steps == 1 ? " step " : " steps ") + epochs)))
     }
     if let origin = run.record.origin { parts.append(.text(origin.tool)) }
     return parts.isEmpty ? .text("LoRA") : parts.joined(" · ")

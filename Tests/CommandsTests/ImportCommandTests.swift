@@ -17,7 +17,7 @@ import Testing
       #expect(result.lastLine == run.url.path)
       #expect(
         result.errors.contains("transformers Trainer")
-          && result.errors.contains("not recorded by the source: environment"))
+          && result.errors.contains("Not recorded by the source: machine"))
       let record = try RecordFile.read(RunRecord.self, from: run.record)
       // 14 layers of rank 4 on 16, 8 and 24 columns, as the adapter's file has them.
       #expect(record.training?.adaptedLayers == 14)
