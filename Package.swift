@@ -58,6 +58,7 @@ let package = Package(
     room("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute"]),
     room("Evaluation", ["Formats", "Runs", "Models", "Tokenizers"]),
     room("Hub", ["Formats", "Runs", "CCurl", "CSystem"]),
+    room("Imports", ["Formats", "Runs"]),
 
     // The publication's half: never loads a model.
     room("Charts", ["CDrawing", "CPng"]),
@@ -67,7 +68,7 @@ let package = Package(
       "Commands",
       [
         "Formats", "Runs", "Compute", "Checkpoints", "Jinja", "Tokenizers", "Models", "Datasets", "Training",
-        "Evaluation", "Hub", "Charts", "Site", "CHttpServer", "CSystem",
+        "Evaluation", "Hub", "Imports", "Charts", "Site", "CHttpServer", "CSystem",
       ]),
     .executableTarget(name: "lorapress", dependencies: ["Commands"], path: "Sources/lorapress"),
 
@@ -86,6 +87,7 @@ let package = Package(
     tests("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute", "ModelFixtures"]),
     tests("Evaluation", ["Formats", "Runs"]),
     tests("Hub", ["Formats", "Runs"]),
+    tests("Imports", ["Formats", "Runs", "Site", "Charts", "Training"]),
     tests("Charts", ["CPng"]),
     tests("Site", ["Formats", "Runs", "Charts"]),
     tests("Commands", ["Formats", "Runs", "Site", "Charts", "Checkpoints", "Tokenizers"]),

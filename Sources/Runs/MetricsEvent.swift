@@ -4,8 +4,8 @@ public struct MetricsEvent: Codable, Sendable, Equatable {
 
   /// Optimizer steps done when this was measured; an evaluation before training has step 0.
   public var step: Int
-  /// Passes over the training rows done, with its fraction.
-  public var epoch: Double
+  /// Passes over the training rows done, with its fraction; nil where an imported log does not tell it.
+  public var epoch: Double?
   public var split: Split
   /// Mean cross-entropy in nats over the supervised tokens (of the effective batch, or of the whole validation split).
   public var loss: Double?
@@ -19,12 +19,16 @@ public struct MetricsEvent: Codable, Sendable, Equatable {
   public var tokensPerSecond: Double?
   /// The process's peak resident memory so far.
   public var peakMemoryBytes: Int?
-  /// Seconds since 1970.
-  public var time: Double
+  /// Seconds since 1970; nil where an imported log does not tell it.
+  public var time: Double?
   /// On the first line after a resume.
   public var resumed: Bool?
+  /// True where an imported log has NaN or infinity for the loss, which is nil as well where nothing was logged.
+  public var lossNotANumber: Bool?
+  /// What an imported log has besides, by its own names: "mean_token_accuracy", "eval_bleu".
+  public var other: [String: Double]?
 
-  public init(step: Int, epoch: Double, split: Split, loss: Double?, time: Double) {
+  public init(step: Int, epoch: Double?, split: Split, loss: Double?, time: Double?) {
     self.step = step
     self.epoch = epoch
     self.split = split

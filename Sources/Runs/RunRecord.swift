@@ -4,23 +4,29 @@ import Foundation
 public struct RunRecord: Codable, Sendable, Equatable {
   public var id: String
   public var title: String?
+  /// The language of the run's page, "ko" or "en"; nil leaves it to the site.
+  public var language: String?
   public var status: Status
-  /// When the run was begun, ISO 8601 with the machine's offset, to the second: "2026-11-23T21:04:05+00:00".
-  public var created: String
+  /// When the run was begun, ISO 8601 with the machine's offset, to the second: "2026-11-23T21:04:05+00:00". Nil where an imported
+  /// log has no times.
+  public var created: String?
   public var program: ProgramRecord
-  public var environment: EnvironmentRecord
+  /// Nil where an imported log does not tell the machine.
+  public var environment: EnvironmentRecord?
   public var model: ModelRecord?
   public var datasetFiles: [FileRecord]
   public var seeds: [String: Int]
   /// By stage: prepare, train, evaluate.
   public var stages: [String: StageRecord]
   public var training: TrainingRecord?
+  /// Where the run comes from when another tool trained it; nil for our own.
+  public var origin: OriginRecord?
   /// Every file of the run, sorted by path.
   public var artifacts: [FileRecord]
 
   public enum Status: String, Codable, Sendable { case running, interrupted, failed, prepared, trained, evaluated }
 
-  public init(id: String, created: String, program: ProgramRecord, environment: EnvironmentRecord) {
+  public init(id: String, created: String?, program: ProgramRecord, environment: EnvironmentRecord?) {
     self.id = id
     self.status = .running
     self.created = created
@@ -66,6 +72,7 @@ public struct EnvironmentRecord: Codable, Sendable, Equatable {
   }
 }
 
+/// What is nil was not told by the log that the run was imported from.
 public struct ModelRecord: Codable, Sendable, Equatable {
   /// As in the experiment: a name, a file or a folder.
   public var name: String
@@ -73,21 +80,24 @@ public struct ModelRecord: Codable, Sendable, Equatable {
   public var source: String?
   public var license: String?
   /// The file's name, without its folder.
-  public var file: String
-  public var bytes: Int
-  public var sha256: String
+  public var file: String?
+  public var bytes: Int?
+  public var sha256: String?
   /// "qwen2", "llama".
-  public var architecture: String
-  public var parameters: Int
-  public var layers: Int
-  public var hiddenSize: Int
-  public var vocabularySize: Int
+  public var architecture: String?
+  public var parameters: Int?
+  public var layers: Int?
+  public var hiddenSize: Int?
+  public var vocabularySize: Int?
   /// How the file holds its weights: "Q4_K + Q6_K + F32".
-  public var fileWeights: String
+  public var fileWeights: String?
   /// Their precision while training: "f32" or "bf16".
-  public var weights: String
+  public var weights: String?
   /// The arithmetic of the products with them: "f32" or "bf16".
-  public var compute: String
+  public var compute: String?
+
+  /// A model of which only the name is known.
+  public init(name: String) { self.name = name }
 
   public init(
     name: String, source: String?, license: String?, file: String, bytes: Int, sha256: String, architecture: String,
@@ -131,15 +141,16 @@ public struct StageRecord: Codable, Sendable, Equatable {
   public enum Status: String, Codable, Sendable { case running, interrupted, failed, done }
   public var status: Status
   /// ISO 8601, like `created`.
-  public var started: String
+  /// Nil where an imported log does not tell it.
+  public var started: String?
   /// Working time, summed over resumes.
   public var seconds: Double
-  /// The hash of all that the stage depends on; an equal one lets the stage be skipped.
-  public var inputHash: String
+  /// The hash of all that the stage depends on; an equal one lets the stage be skipped. Nil for an imported run.
+  public var inputHash: String?
   /// Steps the run was continued at.
   public var resumedAt: [Int]?
 
-  public init(status: Status, started: String, seconds: Double, inputHash: String) {
+  public init(status: Status, started: String?, seconds: Double, inputHash: String?) {
     self.status = status
     self.started = started
     self.seconds = seconds
@@ -147,28 +158,34 @@ public struct StageRecord: Codable, Sendable, Equatable {
   }
 }
 
+/// What is nil was not told by the log that the run was imported from.
 public struct TrainingRecord: Codable, Sendable, Equatable {
   public var steps: Int
-  public var epochs: Double
-  public var examplesPerEpoch: Int
-  public var trainableParameters: Int
-  public var adaptedLayers: Int
+  public var epochs: Double?
+  public var examplesPerEpoch: Int?
+  public var trainableParameters: Int?
+  public var adaptedLayers: Int?
   /// Rows whose end-of-turn token is supervised, of all training rows.
-  public var rowsWithSupervisedEnd: Int
-  public var rowsDroppedAsTooLong: Int
+  public var rowsWithSupervisedEnd: Int?
+  public var rowsDroppedAsTooLong: Int?
   public var firstEvalLoss: Double?
   public var bestStep: Int?
   public var bestEvalLoss: Double?
   public var finalTrainLoss: Double?
+  /// Mean train loss over the whole training, where an imported log tells it ("train_loss").
+  public var meanTrainLoss: Double?
   /// Tokens computed, and supervised, over the whole training.
-  public var tokens: Int
-  public var supervisedTokens: Int
-  public var tokensPerSecond: Double
-  public var examplesPerSecond: Double
-  public var peakMemoryBytes: Int
+  public var tokens: Int?
+  public var supervisedTokens: Int?
+  public var tokensPerSecond: Double?
+  public var examplesPerSecond: Double?
+  public var peakMemoryBytes: Int?
   /// The SHA-256 of the best checkpoint's adapter_model.safetensors, and its size.
   public var adapterSha256: String?
   public var adapterBytes: Int?
+
+  /// A training of which only the number of steps is known.
+  public init(steps: Int) { self.steps = steps }
 
   public init(trainableParameters: Int, adaptedLayers: Int) {
     steps = 0

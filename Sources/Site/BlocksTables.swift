@@ -16,7 +16,7 @@ extension Blocks {
 
   /// Settings with their values and the author's reasons; `section` is "lora", "training", … or nil for those that matter most.
   func hyperparameters(section: String?, caption own: String?) throws -> Rich {
-    let sections = ["model", "dataset", "lora", "training", "evaluation"]
+    let sections = ["model", "dataset", "lora", "training", "evaluation", "imported"]
     if let section, !sections.contains(section) {
       throw SiteError("hyperparameters(): no section \"\(section)\"; there are \(sections.joined(separator: ", "))")
     }
@@ -29,7 +29,10 @@ extension Blocks {
       if section.map({ path.hasPrefix($0 + ".") }) ?? (isShown || run.setting(path)?.why != nil) { paths.append(path) }
     }
     let found = paths.compactMap { path in run.setting(path).map { (path, $0) } }.filter { !$0.1.node.isNull }
-    guard !found.isEmpty else { return missing("config.yaml") }
+    guard !found.isEmpty else {
+      if section == "imported" { return .text("") }
+      return missing(run.record.origin == nil ? "config.yaml" : words.pick("학습 설정", "Settings"))
+    }
     let hasReasons = found.contains { $0.1.why != nil }
     var columns = [
       DataTable.Column(name: words.pick("설정", "Setting")), DataTable.Column(name: words.pick("값", "Value")),
@@ -42,6 +45,9 @@ extension Blocks {
       ]
       return hasReasons ? cells + [.text(setting.why ?? "—")] : cells
     }
+    if section == "imported" {
+      return importedSettings(rows.map { Array($0.prefix(2)) }, columns: columns, caption: own)
+    }
     let text = words.pick("학습에 쓴 설정이다.", "The settings of the run.")
     return table(DataTable(columns: columns, rows: rows), caption: caption(own, text, file: "config.yaml"))
   }
@@ -52,39 +58,38 @@ extension Blocks {
   }
 
   func environment(caption own: String?) -> Rich {
-    let machine = run.record.environment
-    var rows: [(String, String)] = [
-      ("CPU", machine.cpu),
-      (
-        words.pick("명령어 집합", "Instruction sets"),
-        machine.cpuFeatures.isEmpty ? "—" : machine.cpuFeatures.joined(separator: ", ")
-      ),
-      (words.pick("코어 / 스레드", "Cores / threads"), "\(machine.cores) / \(machine.threads)"),
-      (words.pick("메모리", "Memory"), ValueFormat.bytes.shown(Double(machine.memoryBytes), language: language)),
-      (words.pick("운영체제", "Operating system"), machine.os),
-      (words.pick("행렬 연산", "Matrix products"), machine.backend),
-      (words.pick("프로그램", "Program"), "\(run.record.program.name) \(run.record.program.version)"),
-    ]
-    if let model = run.record.model {
-      rows.append((words.pick("모델 파일", "Model file"), model.file))
-      rows.append((words.pick("모델 크기", "Model size"), ValueFormat.bytes.shown(Double(model.bytes), language: language)))
-      rows.append((words.pick("파일의 가중치", "Weights in the file"), model.fileWeights))
-      rows.append(
-        (
-          words.pick("학습할 때의 가중치", "Weights in training"),
-          "\(model.weights), \(words.pick("연산", "compute")) \(model.compute)"
-        ))
-      rows.append(("SHA-256", String(model.sha256.prefix(12)) + "…"))
-      if let license = model.license { rows.append((words.pick("라이선스", "Licence"), license)) }
+    if run.record.origin != nil { return importedEnvironment(caption: own) }
+    func bytes(_ count: Int?) -> String? { count.map { ValueFormat.bytes.shown(Double($0), language: language) } }
+    let program = "\(run.record.program.name) \(run.record.program.version)"
+    var rows: [(String, String?)] = []
+    if let machine = run.record.environment {
+      let features = machine.cpuFeatures.joined(separator: ", ")
+      rows += [
+        ("CPU", machine.cpu), (words.pick("명령어 집합", "Instruction sets"), features.isEmpty ? "—" : features),
+        (words.pick("코어 / 스레드", "Cores / threads"), "\(machine.cores) / \(machine.threads)"),
+        (words.pick("메모리", "Memory"), bytes(machine.memoryBytes)), (words.pick("운영체제", "Operating system"), machine.os),
+        (words.pick("행렬 연산", "Matrix products"), machine.backend),
+      ]
     }
-    if let training = run.record.training, training.peakMemoryBytes > 0 {
-      let peak = ValueFormat.bytes.shown(Double(training.peakMemoryBytes), language: language)
-      rows.append((words.pick("학습 중 최대 메모리", "Peak memory in training"), peak))
+    rows.append((words.pick("프로그램", "Program"), program))
+    if let model = run.record.model {
+      let held = model.weights.map { "\($0), \(words.pick("연산", "compute")) \(model.compute ?? words.notRecorded)" }
+      rows += [
+        (words.pick("모델 파일", "Model file"), model.file ?? words.notRecorded),
+        (words.pick("모델 크기", "Model size"), bytes(model.bytes) ?? words.notRecorded),
+        (words.pick("파일의 가중치", "Weights in the file"), model.fileWeights ?? words.notRecorded),
+        (words.pick("학습할 때의 가중치", "Weights in training"), held ?? words.notRecorded),
+        ("SHA-256", model.sha256.map { String($0.prefix(12)) + "…" } ?? words.notRecorded),
+        (words.pick("라이선스", "Licence"), model.license),
+      ]
+    }
+    if let peak = run.record.training?.peakMemoryBytes, peak > 0 {
+      rows.append((words.pick("학습 중 최대 메모리", "Peak memory in training"), bytes(peak)))
     }
     let columns = DataTable.named([(words.pick("항목", "Item"), false), (words.pick("값", "Value"), false)])
     let text = words.pick("실행한 환경이다.", "Where it ran.")
     return table(
-      DataTable(columns: columns, rows: rows.map { [.text($0.0), .text($0.1)] }),
+      DataTable(columns: columns, rows: rows.compactMap { row in row.1.map { [.text(row.0), .text($0)] } }),
       caption: caption(own, text, file: "run.json"))
   }
 
@@ -110,7 +115,9 @@ extension Blocks {
   }
 
   func checkpoints(caption own: String?) -> Rich {
-    let files = run.record.artifacts.filter { $0.path.hasPrefix("checkpoints/") }
+    let files = run.record.artifacts.filter {
+      $0.path.hasPrefix("checkpoints/") || ($0.path.hasPrefix("imported/") && $0.path.hasSuffix(".safetensors"))
+    }
     guard !files.isEmpty else { return missing(words.pick("체크포인트", "Checkpoints")) }
     let columns = [
       DataTable.Column(name: words.pick("파일", "File")),
@@ -258,7 +265,10 @@ extension Blocks {
         isBestFound = true
         loss = .strong(loss)
       }
-      return [.text(NumberFormat.grouped(event.step)), .text(NumberFormat.fixed(event.epoch, decimals: 2)), loss]
+      return [
+        .text(NumberFormat.grouped(event.step)), .text(event.epoch.map { NumberFormat.fixed($0, decimals: 2) } ?? "—"),
+        loss,
+      ]
     }
     let columns = DataTable.named([("step", true), ("epoch", true), (words.pick("검증 손실", "Evaluation loss"), true)])
     let text = words.pick("학습 중의 검증 손실이다. ", "Evaluation loss during training. ") + words.best

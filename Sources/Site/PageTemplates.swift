@@ -2,13 +2,15 @@ import Foundation
 import Jinja
 import Runs
 
-/// The page templates of a folder: `layout.html` around `post.html`, `index.html` or `404.html`; `run.ko.md` and `run.en.md`, posts
-/// that show any run; and `style.css`.
+/// The page templates of a folder: `layout.html` around `post.html`, `index.html` or `404.html`; `run.md`, the post
+/// that shows any run, and `run.en.md`, the same in English; and `style.css`.
 struct PageTemplates: Sendable {
   private let folder: URL
   private let environment: Environment
   let style: Data
   private let runText: String
+  /// For runs whose record names English as the language of their page.
+  private let runTextEnglish: String?
 
   init(folder: URL) throws {
     self.folder = folder
@@ -20,6 +22,9 @@ struct PageTemplates: Sendable {
     do {
       style = try Data(contentsOf: folder.appendingPathComponent("style.css"))
       runText = try String(contentsOf: folder.appendingPathComponent("run.md"), encoding: .utf8)
+      let english = folder.appendingPathComponent("run.en.md")
+      let isThere = FileManager.default.fileExists(atPath: english.path)
+      runTextEnglish = isThere ? try String(contentsOf: english, encoding: .utf8) : nil
     } catch {
       throw SiteError(
         "\(folder.path): a template can't be read (\(RunsError.reason(error))); restore the templates folder")
@@ -28,7 +33,9 @@ struct PageTemplates: Sendable {
 
   /// The page of a run, written as a post.
   func runPost(_ run: RunData) throws -> Post {
-    var post = try Post(runText, file: "\(folder.lastPathComponent)/run.md", folder: folder)
+    let english = run.record.language == SiteLanguage.en.rawValue ? runTextEnglish : nil
+    let name = english == nil ? "run.md" : "run.en.md"
+    var post = try Post(english ?? runText, file: "\(folder.lastPathComponent)/\(name)", folder: folder)
     post.title = run.record.title ?? run.id
     post.slug = run.id
     post.run = run.id

@@ -373,6 +373,7 @@ struct PostFunctions: Sendable {
     }
     table("environment") { $0.environment(caption: $1) }
     table("stages") { $0.stages(caption: $1) }
+    table("origin") { $0.origin(caption: $1) }
     table("checkpoints") { $0.checkpoints(caption: $1) }
     table("dataset_counts") { $0.datasetCounts(caption: $1) }
     table("metrics_table") { $0.metricsTable(caption: $1) }

@@ -56,7 +56,7 @@ struct PostPage {
     for warning in renderer.warnings { ledger.warn(warning) }
     let state = ledger.read { $0 }
     let sources = SourcesTable(traces: state.traces, words: words)
-    let date = try post.date ?? post.run.map { String(try runs.run($0).record.created.prefix(10)) } ?? ""
+    let date = try post.date ?? post.run.map { String(try (runs.run($0).record.created ?? "").prefix(10)) } ?? ""
     let minutes =
       post.language == .ko ? Double(renderer.characters) / 500 : Double(renderer.words) / 220
     var result = RenderedPost(

@@ -101,7 +101,7 @@ final class RunCharts: Sendable {
     let text = ChartText(title: finding, source: Self.bare(path), language: language.chart)
     let chart = RunsOverlayChart(
       text: text, metric: metric,
-      runs: runs.map { RunsOverlayChart.Run(name: $0.id, points: Self.overlayPoints(metric, $0.events)) },
+      runs: runs.map { RunsOverlayChart.Run(name: $0.id, points: Self.overlayPoints(metric, $0)) },
       logScale: logScale)
     let finished = try render(
       chart, sources: runs.map { ($0, path) },
@@ -154,21 +154,24 @@ final class RunCharts: Sendable {
     }
   }
 
-  private static func points(_ events: [MetricsEvent], _ split: MetricsEvent.Split, _ value: (MetricsEvent) -> Double?)
+  /// A line without the value breaks the curve where the value was NaN; where an imported log has only other values there, it is no point.
+  private static func points(_ run: RunData, _ split: MetricsEvent.Split, _ value: (MetricsEvent) -> Double?)
     -> [ChartPoint]
   {
-    events.filter { $0.split == split }.map { ChartPoint(step: $0.step, value: value($0)) }
+    run.events.filter { event in
+      event.split == split && (run.record.origin == nil || value(event) != nil || event.lossNotANumber == true)
+    }.map { ChartPoint(step: $0.step, value: value($0)) }
   }
 
   private static func loss(_ run: RunData, text: ChartText, logScale: Bool) -> LossChart {
     LossChart(
-      text: text, train: points(run.events, .train, \.loss), evaluation: points(run.events, .eval, \.loss),
+      text: text, train: points(run, .train, \.loss), evaluation: points(run, .eval, \.loss),
       resumes: resumes(run.events), epochs: epochs(run.events), logScale: logScale)
   }
 
   private static func learningRate(_ run: RunData, text: ChartText) -> LearningRateChart {
     LearningRateChart(
-      text: text, points: points(run.events, .train, \.learningRate), resumes: resumes(run.events),
+      text: text, points: points(run, .train, \.learningRate), resumes: resumes(run.events),
       epochs: epochs(run.events))
   }
 
@@ -183,7 +186,7 @@ final class RunCharts: Sendable {
     let limit =
       kind == .gradientNorm ? clip.flatMap { $0 > 0 ? ChartLimit(name: "max_grad_norm", value: $0) : nil } : nil
     return StepChart(
-      text: text, measure: measure, points: points(run.events, .train, value), limit: limit,
+      text: text, measure: measure, points: points(run, .train, value), limit: limit,
       resumes: resumes(run.events), epochs: epochs(run.events), logScale: logScale)
   }
 
@@ -201,12 +204,12 @@ final class RunCharts: Sendable {
     return MetricBarsChart(text: text, bars: bars, decimals: decimals, count: all?.tuned.questions ?? 0)
   }
 
-  private static func overlayPoints(_ metric: RunsOverlayChart.Metric, _ events: [MetricsEvent]) -> [ChartPoint] {
+  private static func overlayPoints(_ metric: RunsOverlayChart.Metric, _ run: RunData) -> [ChartPoint] {
     switch metric {
-    case .evaluationLoss: points(events, .eval, \.loss)
-    case .trainLoss: points(events, .train, \.loss)
-    case .learningRate: points(events, .train, \.learningRate)
-    case .gradientNorm: points(events, .train, \.gradNorm)
+    case .evaluationLoss: points(run, .eval, \.loss)
+    case .trainLoss: points(run, .train, \.loss)
+    case .learningRate: points(run, .train, \.learningRate)
+    case .gradientNorm: points(run, .train, \.gradNorm)
     }
   }
 
@@ -226,7 +229,7 @@ final class RunCharts: Sendable {
   private static func epochs(_ events: [MetricsEvent]) -> [EpochMark] {
     var marks: [EpochMark] = []
     for event in events where event.split == .train {
-      let done = Int(event.epoch + 1e-9)
+      let done = Int(exactly: ((event.epoch ?? 0) + 1e-9).rounded(.down)) ?? 0
       if done >= 1, done > (marks.last?.epoch ?? 0) { marks.append(EpochMark(step: event.step, epoch: done)) }
     }
     return marks

@@ -137,7 +137,7 @@ public struct SiteBuilder: Sendable {
   private func substitute(of post: Post, _ library: RunLibrary, _ runs: [RunData]) -> String? {
     guard let id = post.run, !library.exists(id) else { return nil }
     let candidates = runs.filter { $0.config?["post"]?.string == post.file && $0.evaluation != nil }
-    return candidates.max { ($0.record.created, $0.id) < ($1.record.created, $1.id) }?.id
+    return candidates.max { ($0.record.created ?? "", $0.id) < ($1.record.created ?? "", $1.id) }?.id
   }
 
   /// Why a post can't be rendered; nil when its run is there.

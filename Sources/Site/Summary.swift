@@ -7,8 +7,10 @@ extension Blocks {
   /// The opening list: base model, data, method, result, machine. Its numbers are traced like those of the text.
   func summary(finding: String?) throws -> Rich {
     var entries: [(String, Rich)] = []
-    if let model = run.record.model { entries.append((words.baseModel, modelLine(model))) }
-    if let report = run.report { entries.append((words.data, dataLine(report))) }
+    // Of a run from elsewhere the page says what is not known, instead of leaving it out.
+    let unknown: Rich? = run.record.origin == nil ? nil : .text(words.notRecorded)
+    if let model = run.record.model.map(modelLine) ?? unknown { entries.append((words.baseModel, model)) }
+    if let data = run.report.map(dataLine) ?? unknown { entries.append((words.data, data)) }
     entries.append((words.method, try methodLine()))
     if let result = try resultLine(finding: finding) { entries.append((words.result, result)) }
     entries.append((words.machine, try machineLine()))
@@ -25,8 +27,9 @@ extension Blocks {
   }
 
   private func modelLine(_ model: ModelRecord) -> Rich {
-    let size = NumberFormat.parameters(model.parameters)
-    return .text("\(model.name) (\(words.pick("매개변수 \(size)", "\(size) parameters")), \(model.fileWeights))")
+    let size = model.parameters.map(NumberFormat.parameters)
+    let facts = [size.map { words.pick("매개변수 \($0)", "\($0) parameters") }, model.fileWeights].compactMap { $0 }
+    return .text(facts.isEmpty ? model.name : "\(model.name) (\(facts.joined(separator: ", ")))")
   }
 
   private func dataLine(_ report: DatasetReport) -> Rich {
@@ -47,9 +50,10 @@ extension Blocks {
     }
     if let training = run.record.training, training.steps > 0 {
       let steps = try traced("run.json", "/training/steps", .count)
-      let epochs = NumberFormat.recorded(training.epochs, decimals: 1)
-      parts.append(steps + .text(" step(\(epochs) epoch)"))
+      let epochs = training.epochs.map { "(\(NumberFormat.recorded($0, decimals: 1)) epoch)" } ?? ""
+      parts.append(steps + .text(words.pick(" step\(epochs)", (training.steps == 1 ? " step " : " steps ") + epochs)))
     }
+    if let origin = run.record.origin { parts.append(.text(origin.tool)) }
     return parts.isEmpty ? .text("LoRA") : parts.joined(" · ")
   }
 
@@ -82,10 +86,14 @@ extension Blocks {
   }
 
   private func machineLine() throws -> Rich {
-    let machine = run.record.environment
-    let cores = words.pick("\(machine.cores)코어", machine.cores == 1 ? "1 core" : "\(machine.cores) cores")
-    let memory = ValueFormat.bytes.shown(Double(machine.memoryBytes), language: language)
-    var parts: [Rich] = [.text("\(machine.cpu), \(cores), \(words.pick("메모리 ", "memory "))\(memory)")]
+    var parts: [Rich] = []
+    if let machine = run.record.environment {
+      let cores = words.pick("\(machine.cores)코어", machine.cores == 1 ? "1 core" : "\(machine.cores) cores")
+      let memory = ValueFormat.bytes.shown(Double(machine.memoryBytes), language: language)
+      parts.append(.text("\(machine.cpu), \(cores), \(words.pick("메모리 ", "memory "))\(memory)"))
+    } else {
+      parts.append(.text(words.notRecorded))
+    }
     if run.record.stages["train"] != nil {
       parts.append(.text(words.pick("학습 ", "training ")) + (try traced("run.json", "/stages/train/seconds", .duration)))
     }

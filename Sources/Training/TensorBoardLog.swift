@@ -1,8 +1,8 @@
 import Foundation
 import Runs
 
-/// A TensorBoard event file of scalars: TFRecord frames (length, masked CRC-32C, payload, masked CRC-32C) around
-/// protobuf `Event` messages, as tensorboard's own reader expects them.
+/// A TensorBoard event file of scalars: frames (``TensorBoardRecord``) around protobuf `Event` messages, as tensorboard's own reader
+/// expects them.
 final class TensorBoardLog {
   private let handle: FileHandle
   private let url: URL
@@ -10,7 +10,7 @@ final class TensorBoardLog {
   /// Starts the file anew with the events so far; later ones are appended.
   init(_ url: URL, events: [MetricsEvent], startTime: Double) throws {
     self.url = url
-    var data = Self.frame(Self.versionEvent(time: startTime))
+    var data = TensorBoardRecord.frame(Self.versionEvent(time: startTime))
     for event in events { data.append(Self.frames(of: event)) }
     try AtomicFile.write(data, to: url)
     do {
@@ -38,7 +38,8 @@ final class TensorBoardLog {
     ]
     return scalars.reduce(into: Data()) { data, scalar in
       guard let value = scalar.1 else { return }
-      data.append(frame(scalarEvent(tag: scalar.0, value: Float(value), step: event.step, time: event.time)))
+      let payload = scalarEvent(tag: scalar.0, value: Float(value), step: event.step, time: event.time ?? 0)
+      data.append(TensorBoardRecord.frame(payload))
     }
   }
 
@@ -65,35 +66,13 @@ final class TensorBoardLog {
     return data
   }
 
-  private static func fixed64(field: UInt64, _ bits: UInt64) -> Data { varint(field << 3 | 1) + littleEndian(bits) }
-  private static func fixed32(field: UInt64, _ bits: UInt32) -> Data { varint(field << 3 | 5) + littleEndian(bits) }
+  private static func fixed64(field: UInt64, _ bits: UInt64) -> Data {
+    varint(field << 3 | 1) + TensorBoardRecord.littleEndian(bits)
+  }
+  private static func fixed32(field: UInt64, _ bits: UInt32) -> Data {
+    varint(field << 3 | 5) + TensorBoardRecord.littleEndian(bits)
+  }
   private static func bytes(field: UInt64, _ payload: Data) -> Data {
     varint(field << 3 | 2) + varint(UInt64(payload.count)) + payload
-  }
-
-  private static func littleEndian<Number: FixedWidthInteger>(_ number: Number) -> Data {
-    withUnsafeBytes(of: number.littleEndian) { Data($0) }
-  }
-
-  // MARK: TFRecord
-
-  private static func frame(_ payload: Data) -> Data {
-    let length = littleEndian(UInt64(payload.count))
-    return length + littleEndian(maskedCRC(length)) + payload + littleEndian(maskedCRC(payload))
-  }
-
-  private static func maskedCRC(_ data: Data) -> UInt32 {
-    let crc = crc32c(data)
-    return (crc >> 15 | crc << 17) &+ 0xA282_EAD8
-  }
-
-  /// CRC-32C (Castagnoli), bit by bit: the payloads are a few dozen bytes.
-  static func crc32c(_ data: Data) -> UInt32 {
-    var crc = ~UInt32(0)
-    for byte in data {
-      crc ^= UInt32(byte)
-      for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0x82F6_3B78 : crc >> 1 }
-    }
-    return ~crc
   }
 }

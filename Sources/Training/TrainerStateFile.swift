@@ -6,7 +6,7 @@ import Runs
 enum TrainerStateFile {
   static func write(_ events: [MetricsEvent], plan: TrainingPlan, state: TrainingState, to url: URL) throws {
     let history = events.map { event -> JSONValue in
-      var entry: JSONObject = ["epoch": JSONValue(event.epoch)]
+      var entry: JSONObject = ["epoch": event.epoch.map { JSONValue($0) } ?? .null]
       switch event.split {
       case .train:
         entry["grad_norm"] = event.gradNorm.map { JSONValue($0) } ?? .null
