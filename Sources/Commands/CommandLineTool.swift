@@ -18,7 +18,8 @@ public enum CommandLineTool {
   static let commands: [Command] = [
     PipelineCommands.run, PipelineCommands.prepare, PipelineCommands.train, PipelineCommands.evaluate,
     SiteCommands.render,
-    SiteCommands.serve, ResultsCommand.results, InferenceCommands.generate, InferenceCommands.score,
+    SiteCommands.serve, ResultsCommand.results, CompareCommand.compare,
+    NewCommand.new, InferenceCommands.generate, InferenceCommands.score,
     InferenceCommands.tokenize,
     ModelCommands.model, DoctorCommand.doctor,
   ]

@@ -9,6 +9,8 @@ struct PostFunctions: Sendable {
   let words: SiteWords
   let ledger: Ledger
   let defaultRun: String?
+  /// The runs that the post sets side by side.
+  var compared: [String] = []
   let runs: RunLibrary
   let charts: RunCharts
   let regions: CodeRegions
@@ -20,6 +22,7 @@ struct PostFunctions: Sendable {
     registerValues(in: &environment)
     registerBlocks(in: &environment)
     registerTables(in: &environment)
+    registerComparison(in: &environment)
   }
 
   /// Plain records for conditions and loops. Elements of lists carry `ref`, their place for `value()`.
@@ -59,7 +62,7 @@ struct PostFunctions: Sendable {
   }
 
   /// Runs `body`, whose errors lack a place in the template: the template adds it.
-  private func add(
+  func add(
     _ environment: inout Environment, _ name: String, _ body: @escaping @Sendable (Arguments) throws -> Value
   ) {
     environment.register(function: name) { arguments in
@@ -69,7 +72,7 @@ struct PostFunctions: Sendable {
     }
   }
 
-  private func output(_ content: Rich, isBlock: Bool, name: String) -> Value {
+  func output(_ content: Rich, isBlock: Bool, name: String) -> Value {
     .safe(ledger.add(Fragment(content: content, isBlock: isBlock, name: name)))
   }
 
@@ -278,7 +281,7 @@ struct PostFunctions: Sendable {
     return Blocks(run: try runs.run(id), words: words, ledger: ledger, charts: charts)
   }
 
-  private func caption(_ arguments: Arguments) -> String? {
+  func caption(_ arguments: Arguments) -> String? {
     arguments.named.first { $0.name == "caption" }?.value.plainText
   }
 

@@ -16,6 +16,8 @@ struct RenderedPost: Sendable {
   var finding: String?
   var tags: [String]
   var run: String?
+  /// Runs that the post sets side by side.
+  var compare: [String]
   var summary: Rich
   /// The page's parts, HTML.
   var body: String
@@ -55,7 +57,8 @@ struct PostPage {
     var result = RenderedPost(
       slug: post.slug, title: post.title, description: post.description, language: post.language, author: post.author,
       date: date,
-      finding: post.finding, tags: post.tags, run: post.run, summary: summary, body: body,
+      finding: post.finding, tags: post.tags, run: post.run, compare: post.compare,
+      summary: summary, body: body,
       contents: Self.contents(renderer.headings, words: words), sources: sources.html, sourceCount: state.traces.count,
       minutes: max(1, Int(minutes.rounded(.up))), markdown: "", images: state.images,
       warnings: state.warnings.map { "\(post.file): \($0)" })
@@ -77,7 +80,7 @@ struct PostPage {
     var environment = Environment(options: .page)
     environment.options.keepTrailingNewline = true
     let functions = PostFunctions(
-      words: words, ledger: ledger, defaultRun: post.run, runs: runs, charts: charts, regions: regions,
+      words: words, ledger: ledger, defaultRun: post.run, compared: post.compare, runs: runs, charts: charts, regions: regions,
       highlighter: highlighter)
     functions.register(in: &environment)
     environment.finalize = { try functions.printed($0) }

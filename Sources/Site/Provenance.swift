@@ -102,6 +102,8 @@ struct Trace: Sendable, Equatable {
     }
     switch operation {
     case "difference": return names.reversed().joined(separator: " − ")
+    // Counted over whole files of answers.
+    case "common_answers", "differing_answers", "best_answers": return operation
     case "ratio": return names.joined(separator: " ÷ ")
     default: return names.joined(separator: " + ")
     }

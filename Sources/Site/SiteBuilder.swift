@@ -61,6 +61,8 @@ public struct SiteBuilder: Sendable {
     let library = RunLibrary(output: output)
     for id in asked { _ = try library.run(id) }
     let pages = try PageTemplates(folder: templates)
+    let settings = try SiteSettings(content: content)
+    let drafts = try readPosts()
     let charts = RunCharts()
     let regions = try CodeRegions(root: sources)
     var warnings: [String] = []
@@ -72,14 +74,14 @@ public struct SiteBuilder: Sendable {
         warnings.append("run \(id) is left out: \(error)")
         continue
       }
-      let post = try pages.runPost(run)
+      let post = try pages.runPost(run, language: Self.language(of: run, drafts, settings))
       let page = try PostPage(
         post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter
       ).render()
       runPages.append((run, page))
     }
     var posts: [RenderedPost] = []
-    for var post in try readPosts() {
+    for var post in drafts {
       progress(.post(post.slug))
       if let stand = substitute(of: post, library, runPages.map(\.run)) {
         warnings.append(
@@ -95,14 +97,28 @@ public struct SiteBuilder: Sendable {
     }
     posts.sort { a, b in a.date != b.date ? a.date > b.date : a.slug.utf8.lexicographicallyPrecedes(b.slug.utf8) }
     warnings += (runPages.map(\.page) + posts).flatMap(\.warnings)
+    let comparisons = try ComparisonPages(posts: posts, runs: runPages.map(\.run), settings: settings, templates: pages)
+    warnings += comparisons.warnings
+    let compared = try comparisons.drafts.map { post in
+      try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render()
+    }
     progress(.writing)
-    let plan = try SitePlan(posts: posts, runs: runPages, pages: pages)
+    let plan = try SitePlan(
+      RenderedSite(posts: posts, runs: runPages, comparisons: compared, settings: settings), pages: pages)
+    warnings += plan.warnings
     let counts = try Staging(output: output).install(plan)
     return SiteSummary(
       index: output.appendingPathComponent("site/index.html"), posts: posts.map(\.slug), runs: runPages.map(\.run.id),
       pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written,
       unchanged: counts.unchanged,
       removed: counts.removed, warnings: warnings)
+  }
+
+  /// A run's page speaks the language of the posts about it; Korean goes first where they differ.
+  static func language(of run: RunData, _ posts: [Post], _ settings: SiteSettings) -> SiteLanguage {
+    let own = posts.filter { $0.run == run.id || run.config?["post"]?.string == $0.file }.map(\.language)
+    if own.isEmpty { return settings.language ?? .ko }
+    return own.contains(.ko) ? .ko : .en
   }
 
   private func readPosts() throws -> [Post] {
