@@ -80,15 +80,21 @@ enum CompareCommand {
     }
     if comparison.hasSameValidation == false {
       lines.append(
-        Words("Caution: the validation rows differ, and so do the losses' grounds.", ko: "주의: 검증 데이터가 서로 달라 손실을 그대로 비교할 수 없어요."))
+        Words(
+          "Caution: the validation rows differ, and so do the losses' grounds.",
+          ko: "주의: 검증 데이터가 서로 달라 손실을 그대로 비교할 수 없어요."))
     }
     if comparison.hasSameTest == false {
       lines.append(
-        Words("Caution: the test questions differ, and so do the scores' grounds.", ko: "주의: 시험 질문이 서로 달라 점수를 그대로 비교할 수 없어요."))
+        Words(
+          "Caution: the test questions differ, and so do the scores' grounds.",
+          ko: "주의: 시험 질문이 서로 달라 점수를 그대로 비교할 수 없어요."))
     }
     if comparison.hasSameVocabulary == false {
       lines.append(
-        Words("Caution: the vocabularies differ in size; losses per token can't be compared.", ko: "주의: 어휘의 크기가 달라 토큰마다의 손실을 비교할 수 없어요."))
+        Words(
+          "Caution: the vocabularies differ in size; losses per token can't be compared.",
+          ko: "주의: 어휘의 크기가 달라 토큰마다의 손실을 비교할 수 없어요."))
     }
     return lines.map(console.text)
   }

@@ -54,7 +54,9 @@ enum NewCommand {
 
   private static func language(_ arguments: Arguments, _ console: Console) throws -> SiteLanguage {
     guard let name = arguments.value("--lang") else { return console.isKorean ? .ko : .en }
-    guard let language = SiteLanguage(rawValue: name) else { throw UsageError("--lang must be ko or en, not '\(name)'") }
+    guard let language = SiteLanguage(rawValue: name) else {
+      throw UsageError("--lang must be ko or en, not '\(name)'")
+    }
     return language
   }
 

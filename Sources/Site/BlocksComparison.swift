@@ -26,7 +26,8 @@ struct ComparisonBlocks: Sendable {
       )
     }
     return Rich(
-      html: "<ul class=\"compared-runs\">\n\(rows.map(\.html).joined())</ul>\n", markdown: rows.map(\.markdown).joined(),
+      html: "<ul class=\"compared-runs\">\n\(rows.map(\.html).joined())</ul>\n",
+      markdown: rows.map(\.markdown).joined(),
       plain: "")
   }
 
@@ -41,7 +42,9 @@ struct ComparisonBlocks: Sendable {
     }
     if comparison.hasSameTest == false {
       doubts.append(
-        words.pick("시험 질문이 실행마다 다르므로 점수를 그대로 비교할 수 없다.", "The test questions differ between the runs, so the scores can't be compared."))
+        words.pick(
+          "시험 질문이 실행마다 다르므로 점수를 그대로 비교할 수 없다.",
+          "The test questions differ between the runs, so the scores can't be compared."))
     }
     if comparison.hasSameVocabulary == false {
       doubts.append(
@@ -61,7 +64,9 @@ struct ComparisonBlocks: Sendable {
     }
     return paragraph(
       .text(
-        words.pick("검증 데이터와 시험 질문은 모든 실행에서 같다(SHA-256 일치).", "All runs share their validation rows and test questions (equal SHA-256).")
+        words.pick(
+          "검증 데이터와 시험 질문은 모든 실행에서 같다(해시 일치).", "All runs share their validation rows and test questions (equal hashes)."
+        )
       ))
   }
 
@@ -139,7 +144,8 @@ struct ComparisonBlocks: Sendable {
           return lowest[index] == step ? .strong(cell) : cell
         }
     }
-    let text = words.pick("학습 중의 검증 손실이다. 굵은 값이 그 실행에서 가장 낮다.", "Evaluation loss during training. Bold is the run's lowest.")
+    let text = words.pick(
+      "학습 중의 검증 손실이다. 굵은 값이 그 실행에서 가장 낮다.", "Evaluation loss during training. Bold is the run's lowest.")
     return table("step", rows, own ?? text, files: ["metrics.jsonl"], areNumbers: true)
   }
 
@@ -153,7 +159,9 @@ struct ComparisonBlocks: Sendable {
   // MARK: Answers
 
   func answers() -> Rich {
-    guard let answers = comparison.answers else { return empty(words.pick("시험 질문의 답", "Answers to the test questions")) }
+    guard let answers = comparison.answers else {
+      return empty(words.pick("시험 질문의 답", "Answers to the test questions"))
+    }
     guard answers.common > 0 else {
       return paragraph(.text(words.pick("모든 실행이 답한 질문이 없다.", "No question was answered by all runs.")))
     }

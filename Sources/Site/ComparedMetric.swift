@@ -43,7 +43,7 @@ public struct ComparedMetric: Sendable {
     let known = counts.compactMap { $0 }
     guard !known.isEmpty else { return name }
     let texts = known.allSatisfy { $0 == known.first } ? [known[0]] : known
-    return "\(name) (n = \(texts.map(NumberFormat.grouped).joined(separator: " / ")))"
+    return "\(name) (n\u{A0}=\u{A0}\(texts.map(NumberFormat.grouped).joined(separator: "\u{A0}/\u{A0}")))"
   }
 
   public func shown(_ language: SiteLanguage) -> [String] {
@@ -84,7 +84,7 @@ public struct ComparedMetric: Sendable {
     let order = ["all", "taught", "untaught"]
     let others = Set(runs.flatMap { Array(($0.evaluation?.sets ?? [:]).keys) }).subtracting(order).sorted()
     for set in order + others {
-      for metric in ["bleu", "chrf", "rouge1", "rouge2", "rougeL"] {
+      for metric in ["bleu", "chrf", "rougeL"] {
         let label = SiteWords.metric(metric)
         add(
           "\(metric)/\(set)", scores, "/sets/\(pointerPart(set))/tuned/scores/\(metric)/value",

@@ -137,7 +137,9 @@ public struct ComparedAnswers: Sendable, Equatable {
   public var different: Int
   /// For each run, the questions where its answer alone has the highest chrF; nil where a run has no such scores.
   public var best: [Int]?
+}
 
+extension ComparedAnswers {
   /// Nil where a run has no answers.
   init?(_ runs: [RunData]) {
     guard runs.allSatisfy({ !$0.samples.isEmpty }), let first = runs.first else { return nil }
@@ -145,8 +147,7 @@ public struct ComparedAnswers: Sendable, Equatable {
     let tables = runs.map { run in
       Dictionary(run.samples.map { (key($0), $0) }, uniquingKeysWith: { first, _ in first })
     }
-    common = 0
-    different = 0
+    self.init(common: 0, different: 0, best: nil)
     var best = runs.map { _ in 0 }
     var isScored = true
     var seen: Set<[UInt8]> = []

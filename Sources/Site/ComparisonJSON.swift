@@ -8,7 +8,8 @@ extension Comparison {
       .array(
         list.map { difference in
           .object([
-            "name": .string(difference.path), "values": .array(difference.values.map { $0.map { .string($0) } ?? .null }),
+            "name": .string(difference.path),
+            "values": .array(difference.values.map { $0.map { .string($0) } ?? .null }),
           ])
         })
     }
@@ -21,7 +22,8 @@ extension Comparison {
         ])
       } ?? .null
     return .object([
-      "runs": .array(ids.map { .string($0) }), "same_validation": flag(hasSameValidation), "same_test": flag(hasSameTest),
+      "runs": .array(ids.map { .string($0) }), "same_validation": flag(hasSameValidation),
+      "same_test": flag(hasSameTest),
       "same_vocabulary_size": flag(hasSameVocabulary), "settings": differences(settings),
       "environment": differences(environment), "metrics": .array(metrics.map(\.json)), "answers": answers,
       "curves": .array(curves),

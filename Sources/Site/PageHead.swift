@@ -57,10 +57,10 @@ extension SiteWords {
     [
       "skip": .string(skip), "posts": .string(posts), "all_posts": .string(allPosts), "runs": .string(runs),
       "not_found": .string(notFoundText), "no_posts": .string(noPosts), "no_runs": .string(noRuns),
-      "tags": .string(tags), "comparisons": .string(comparisons), "compares": .string(compares),
+      "tags": .string(tags), "comparisons": .string(comparisons),
       "navigation": .string(siteNavigation), "siblings": .string(siblings), "older": .string(older),
       "newer": .string(newer), "related": .string(related), "run_of_post": .string(runOfPost),
-      "posts_of_run": .string(postsOfRun), "feed": .string(feed), "evaluation_loss": .string(evaluationLoss),
+      "feed": .string(feed), "evaluation_loss": .string(evaluationLoss),
       "first_to_best": .string(firstToBest), "lowest_loss": .string(lowestLoss),
       "tokens_per_second": .string(tokensPerSecond),
     ]

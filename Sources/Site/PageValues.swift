@@ -48,7 +48,8 @@ struct PageValues: Sendable {
 
   static func link(_ comparison: RenderedPost) -> Value {
     [
-      "address": link(address(comparison: comparison.slug)), "title": .string(comparison.compare.joined(separator: " · ")),
+      "address": link(address(comparison: comparison.slug)),
+      "title": .string(comparison.compare.joined(separator: " · ")),
       "lang": .string(comparison.language.rawValue),
     ]
   }

@@ -23,7 +23,9 @@ struct Post: Sendable {
   /// The text, with as many empty lines before it as the front matter had, so that errors name the file's own lines.
   var text: String
 
-  private static let keys = ["title", "description", "lang", "date", "author", "slug", "tags", "run", "finding", "compare"]
+  private static let keys = [
+    "title", "description", "lang", "date", "author", "slug", "tags", "run", "finding", "compare",
+  ]
 
   init(file url: URL, named file: String) throws {
     let source: String

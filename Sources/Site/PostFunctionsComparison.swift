@@ -6,12 +6,17 @@ extension PostFunctions {
   func registerComparison(in environment: inout Environment) {
     func block(_ name: String, hasCaption: Bool, _ body: @escaping @Sendable (ComparisonBlocks, String?) -> Rich) {
       add(&environment, name) { arguments in
-        if hasCaption { try arguments.allow("runs", "caption", positional: 1) } else { try arguments.allow("runs", positional: 1) }
+        if hasCaption {
+          try arguments.allow("runs", "caption", positional: 1)
+        } else {
+          try arguments.allow("runs", positional: 1)
+        }
         let ids = try comparedRuns(arguments)
         let missing = ids.filter { !runs.exists($0) }
         guard missing.isEmpty else {
           let text = words.pick(
-            "비교할 실행 기록이 없다: \(missing.joined(separator: ", "))", "No such run to compare: \(missing.joined(separator: ", "))")
+            "비교할 실행 기록이 없다: \(missing.joined(separator: ", "))",
+            "No such run to compare: \(missing.joined(separator: ", "))")
           ledger.warn("\(name)(): there is no run \"\(missing.joined(separator: "\", \""))\" here yet")
           let html = "<p class=\"empty\">\(Escape.html(text))</p>\n"
           return output(Rich(html: html, markdown: Escape.markdown(text), plain: text), isBlock: true, name: name)

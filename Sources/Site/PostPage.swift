@@ -80,7 +80,8 @@ struct PostPage {
     var environment = Environment(options: .page)
     environment.options.keepTrailingNewline = true
     let functions = PostFunctions(
-      words: words, ledger: ledger, defaultRun: post.run, compared: post.compare, runs: runs, charts: charts, regions: regions,
+      words: words, ledger: ledger, defaultRun: post.run, compared: post.compare, runs: runs, charts: charts,
+      regions: regions,
       highlighter: highlighter)
     functions.register(in: &environment)
     environment.finalize = { try functions.printed($0) }
@@ -211,7 +212,7 @@ struct SourcesTable {
     }
     let steps = trace.sources.compactMap { $0.step.map(NumberFormat.grouped) }
     var metric = trace.sources.first?.reference.metric ?? ""
-    if case .computed(let operation) = trace.kind { metric = "\(words.computed): \(trace.formula(operation))" }
+    if case .computed(let operation) = trace.kind { metric = "\(words.computed): \(trace.formula(operation, words))" }
     if trace.kind == .setting, metric.isEmpty { metric = words.setting }
     return [
       .text(trace.shown), .text(metric), .text(unique(trace.sources.map(\.reference.run))),

@@ -77,7 +77,7 @@ struct Trace: Sendable, Equatable {
     case .setting: parts.append(words.setting)
     case .computed(let operation):
       parts.append(words.computed)
-      parts.append(formula(operation))
+      parts.append(formula(operation, words))
     }
     if case .computed = kind {
     } else if let source = sources.first {
@@ -96,14 +96,16 @@ struct Trace: Sendable, Equatable {
   }
 
   /// The operation with the names of what went into it.
-  func formula(_ operation: String) -> String {
+  func formula(_ operation: String, _ words: SiteWords) -> String {
     let names = sources.map { source in
       source.reference.metric + (source.step.map { "(step \(NumberFormat.grouped($0)))" } ?? "")
     }
     switch operation {
     case "difference": return names.reversed().joined(separator: " − ")
     // Counted over whole files of answers.
-    case "common_answers", "differing_answers", "best_answers": return operation
+    case "common_answers": return words.pick("모든 실행이 답한 질문 수", "questions that all runs answered")
+    case "differing_answers": return words.pick("답이 서로 다른 질문 수", "questions with different answers")
+    case "best_answers": return words.pick("chrF가 홀로 가장 높은 질문 수", "questions where chrF is highest alone")
     case "ratio": return names.joined(separator: " ÷ ")
     default: return names.joined(separator: " + ")
     }

@@ -112,7 +112,9 @@ struct Moment: Sendable, Comparable {
       offset = (number(parts.first) * 60 + number(parts.last)) * (zone.hasPrefix("-") ? -60 : 60)
     }
     var parts = DateComponents()
-    (parts.year, parts.month, parts.day, parts.hour, parts.minute, parts.second) = (year, month, day, hour, minute, second)
+    (parts.year, parts.month, parts.day, parts.hour, parts.minute, parts.second) = (
+      year, month, day, hour, minute, second
+    )
     var calendar = Calendar(identifier: .gregorian)
     calendar.timeZone = .gmt
     guard let date = calendar.date(from: parts)?.addingTimeInterval(Double(-offset)) else { return nil }

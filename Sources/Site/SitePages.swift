@@ -49,7 +49,8 @@ struct SitePages {
     more["related"] = .list(related(to: post).map(values.link))
     let card = "posts/\(post.slug)/og.png"
     let head = PageHead(
-      language: post.language, title: post.title, description: post.description, address: PageValues.address(post: post),
+      language: post.language, title: post.title, description: post.description,
+      address: PageValues.address(post: post),
       kind: .article, date: post.date, image: files.contains(card) ? card : nil)
     return try page("post.html", head, more)
   }
@@ -66,6 +67,8 @@ struct SitePages {
 
   func comparison(_ rendered: RenderedPost) throws -> Data {
     var more = article(rendered)
+    // The names are long, and stand right below.
+    more["heading"] = .string(SiteWords(language: rendered.language).compareHeading(rendered.compare.count))
     more["posts"] = .list(self.rendered.posts.filter { $0.compare == rendered.compare }.map(values.link))
     let head = PageHead(
       language: rendered.language, title: rendered.title, description: rendered.description,
@@ -77,7 +80,8 @@ struct SitePages {
   private func article(_ post: RenderedPost) -> [String: Value] {
     let words = SiteWords(language: post.language)
     return [
-      "date": .string(words.date(post.date) ?? ""), "author": post.author.map { .string($0) } ?? .none,
+      "heading": .string(post.title), "date": .string(words.date(post.date) ?? ""),
+      "author": post.author.map { .string($0) } ?? .none,
       "reading": .string(words.reading(minutes: post.minutes)), "source_count": .int(post.sourceCount),
       "source_link": .string(words.sourceCount(post.sourceCount)), "summary": .safe(post.summary.html),
       "contents": .safe(post.contents), "body": .safe(post.body), "sources": .safe(post.sources),
@@ -115,7 +119,8 @@ struct SitePages {
       "index.html", head,
       [
         "posts": .list(rendered.posts.map(values.card)),
-        "runs": .list(rendered.runs.map { values.row($0.run, $0.page, words) }), "comparisons": comparisons { _ in true },
+        "runs": .list(rendered.runs.map { values.row($0.run, $0.page, words) }),
+        "comparisons": comparisons { _ in true },
         "tags": .list(tags.all.map(PageValues.value)),
       ])
   }

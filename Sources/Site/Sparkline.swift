@@ -8,7 +8,7 @@ struct Sparkline: Sendable {
   let points: [(step: Int, value: Double?)]
 
   private static let width = 120.0
-  private static let height = 32.0
+  private static let height = 40.0
   private static let margin = 5.0
 
   /// Nil below three values: fewer would suggest a course that nobody measured.
@@ -37,7 +37,7 @@ struct Sparkline: Sendable {
     guard let best = known.first(where: { $0.value == low }) else { return nil }
     let ring = place(best.step, best.value).split(separator: " ")
     return
-      "<svg class=\"spark\" viewBox=\"0 0 120 32\" width=\"120\" height=\"32\" aria-hidden=\"true\">"
+      "<svg class=\"spark\" viewBox=\"0 0 120 40\" width=\"120\" height=\"40\" aria-hidden=\"true\">"
       + "<path d=\"\(path)\"/><circle cx=\"\(ring.first ?? "0")\" cy=\"\(ring.last ?? "0")\" r=\"3.5\"/></svg>"
   }
 }
