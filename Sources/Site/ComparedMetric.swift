@@ -21,6 +21,8 @@ public struct ComparedMetric: Sendable {
   public var values: [JSONValue?]
   /// How many questions or tokens each run was measured on; nil where that is no matter.
   public var counts: [Int?]
+  /// False where the runs were measured on different rows: then none is best.
+  public internal(set) var isComparable = true
   let format: ValueFormat
   private let korean: String
   private let english: String
@@ -29,7 +31,8 @@ public struct ComparedMetric: Sendable {
   public var best: [Int] {
     let numbers = values.map { $0?.double }
     let known = numbers.compactMap { $0 }
-    guard better != .neither, known.count > 1, let low = known.min(), let high = known.max(), low < high else {
+    guard isComparable, better != .neither, known.count > 1, let low = known.min(), let high = known.max(), low < high
+    else {
       return []
     }
     let top = better == .lower ? low : high

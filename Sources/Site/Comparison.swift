@@ -33,11 +33,21 @@ public struct Comparison: Sendable {
     self.runs = runs
     settings = Self.settings(runs)
     environment = Self.environment(runs)
-    metrics = ComparedMetric.all(runs)
-    hasSameValidation = Self.same(runs, file: "dataset/validation.jsonl")
-    hasSameTest = Self.same(runs, file: "dataset/test.jsonl")
+    let sameValidation = Self.same(runs, file: "dataset/validation.jsonl")
+    let sameTest = Self.same(runs, file: "dataset/test.jsonl")
     let sizes = runs.map { $0.record.model?.vocabularySize }
-    hasSameVocabulary = sizes.contains(nil) ? nil : sizes.allSatisfy { $0 == sizes.first }
+    let sameVocabulary = sizes.contains(nil) ? nil : sizes.allSatisfy { $0 == sizes.first }
+    metrics = ComparedMetric.all(runs).map { metric in
+      var metric = metric
+      if metric.name.hasSuffix("loss") { metric.isComparable = sameValidation != false && sameVocabulary != false }
+      if metric.path == "evaluation/metrics.json", !metric.name.hasSuffix("loss") {
+        metric.isComparable = sameTest != false
+      }
+      return metric
+    }
+    hasSameValidation = sameValidation
+    hasSameTest = sameTest
+    hasSameVocabulary = sameVocabulary
     answers = ComparedAnswers(runs)
   }
 

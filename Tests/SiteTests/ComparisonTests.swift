@@ -68,6 +68,7 @@ import Testing
       try site.edit("run.json", "\"vocabulary_size\": 151936", "\"vocabulary_size\": 49152")
       let comparison = try compared(site)
       #expect(comparison.hasSameVocabulary == false)
+      #expect(comparison.metrics.first { $0.name == "best_eval_loss" }?.best == [])
       let blocks = ComparisonBlocks(comparison: comparison, words: SiteWords(language: .ko), ledger: Ledger())
       #expect(blocks.note().html.contains("callout caution") && blocks.note().html.contains("어휘의 크기"))
     }
