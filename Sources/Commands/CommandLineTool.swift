@@ -18,8 +18,8 @@ public enum CommandLineTool {
   static let commands: [Command] = [
     PipelineCommands.run, PipelineCommands.prepare, PipelineCommands.train, PipelineCommands.evaluate,
     SiteCommands.render,
-    VerifyCommand.verify, SiteCommands.serve, ResultsCommand.results, InferenceCommands.generate,
-    InferenceCommands.score,
+    VerifyCommand.verify, SiteCommands.serve, ResultsCommand.results, CompareCommand.compare, NewCommand.new,
+    InferenceCommands.generate, InferenceCommands.score,
     InferenceCommands.tokenize,
     ImportCommand.importRun, ModelCommands.model, DoctorCommand.doctor,
   ]

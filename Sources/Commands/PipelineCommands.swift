@@ -19,13 +19,16 @@ enum PipelineCommands {
   static let run = Command(
     name: "run", summary: Words("trains, evaluates and writes the post", ko: "학습, 평가, 글 작성을 한 번에 합니다"),
     usage: "EXPERIMENT [options]",
-    options: common, example: "lorapress run \(example) --set training.max_steps=20"
+    options: common + [Theme.option], example: "lorapress run \(example) --set training.max_steps=20"
   ) { arguments, console in
     let pipeline = try pipeline(arguments, "run", console)
+    // A theme that isn't there is told of before the training, not after it.
+    let templates = try Theme.folder(arguments, pipeline.project)
     try pipeline.prepare()
     try pipeline.train(resume: nil)
     try pipeline.evaluate()
-    try SiteCommands.build(pipeline.project, output: outputFolder(arguments), runs: [pipeline.folder.id], console)
+    try SiteCommands.build(
+      pipeline.project, output: outputFolder(arguments), templates: templates, runs: [pipeline.folder.id], console)
     console.print(pipeline.folder.url.path)
   }
 

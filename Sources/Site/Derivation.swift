@@ -16,10 +16,13 @@ enum Derivation {
   }
 
   /// Whether an operation reads a whole file (`median(tokens_per_second)`), not single values of it.
-  static func isOverFile(_ operation: String) -> Bool { operation.contains("(") }
+  static func isOverFile(_ operation: String) -> Bool {
+    operation.contains("(") || AnswerOperation(rawValue: operation) != nil
+  }
 
   /// The result of an operation; the inputs are values, or for an operation over a file its one document.
   static func value(_ operation: String, _ inputs: [JSONValue]) throws -> Double {
+    if let counted = AnswerOperation(rawValue: operation) { return try counted.value(inputs) }
     if isOverFile(operation) {
       guard inputs.count == 1, let entries = inputs[0].array else {
         throw SiteError("\(operation) needs one file of lines")
@@ -67,6 +70,29 @@ enum Derivation {
     return Trace(
       kind: .computed(operation), shown: shown(operation, value, format, language: language), raw: raw.text(),
       sources: sources, isNumber: true, format: format)
+  }
+}
+
+/// What is counted over the answers of several runs, one file of answers each.
+enum AnswerOperation: String {
+  case common = "common_answers"
+  case differing = "differing_answers"
+  /// Of the first run: where its answer alone is best.
+  case best = "best_answers"
+
+  func value(_ files: [JSONValue]) throws -> Double {
+    let samples = try files.map { file -> [AnswerSample] in
+      guard let lines = file.array else { throw SiteError("\(rawValue) needs files of answers") }
+      return try lines.map { try RecordFile.decode(AnswerSample.self, line: Data($0.text().utf8)) }
+    }
+    guard let answers = ComparedAnswers(samples: samples) else { throw SiteError("\(rawValue): a run has no answers") }
+    switch self {
+    case .common: return Double(answers.common)
+    case .differing: return Double(answers.different)
+    case .best:
+      guard let best = answers.best?.first else { throw SiteError("\(rawValue): a run has no scores") }
+      return Double(best)
+    }
   }
 }
 

@@ -16,12 +16,16 @@ struct Post: Sendable {
   var slug: String
   var tags: [String]
   var run: String?
+  /// Runs to set side by side, on a page of their own and by the `compare_…` functions.
+  var compare: [String] = []
   /// The result in a short line.
   var finding: String?
   /// The text, with as many empty lines before it as the front matter had, so that errors name the file's own lines.
   var text: String
 
-  private static let keys = ["title", "description", "lang", "date", "author", "slug", "tags", "run", "finding"]
+  private static let keys = [
+    "title", "description", "lang", "date", "author", "slug", "tags", "run", "finding", "compare",
+  ]
 
   init(file url: URL, named file: String) throws {
     let source: String
@@ -84,10 +88,11 @@ struct Post: Sendable {
     tags = []
     for item in node["tags"]?.sequence ?? [] {
       guard let tag = item.string else { throw wrong("tags", "must be a list of texts") }
-      tags.append(tag)
+      tags.append(Mark.removed(from: tag))
     }
     run = try text("run")
     finding = try text("finding")
+    if let node = node["compare"], !node.isNull { compare = try RunGroup(node: node, key: "compare", file: file).ids }
     let body = lines[(end + 1)...].joined(separator: "\n")
     self.text = String(repeating: "\n", count: end + 1) + Mark.removed(from: body)
   }

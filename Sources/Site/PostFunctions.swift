@@ -9,6 +9,8 @@ struct PostFunctions: Sendable {
   let words: SiteWords
   let ledger: Ledger
   let defaultRun: String?
+  /// The runs that the post sets side by side.
+  var compared: [String] = []
   let runs: RunLibrary
   let charts: RunCharts
   let regions: CodeRegions
@@ -21,6 +23,7 @@ struct PostFunctions: Sendable {
     registerBlocks(in: &environment)
     registerTables(in: &environment)
     registerAnalysis(in: &environment)
+    registerComparison(in: &environment)
   }
 
   /// Plain records for conditions and loops. Elements of lists carry `ref`, their place for `value()`.
@@ -288,13 +291,7 @@ struct PostFunctions: Sendable {
     }
     add(&environment, "overlay") { arguments in
       try arguments.allow("runs", "metric", "finding", "caption", "log", positional: 2)
-      guard case .list(let list) = try arguments.required(0, "runs"), list.count >= 2 else {
-        throw SiteError("'runs' must be a list of two or more run ids")
-      }
-      let ids = try list.map { item in
-        guard let id = item.plainText else { throw SiteError("'runs' must be run ids, one of them is \(item.kind)") }
-        return id
-      }
+      let ids = try comparedRuns(arguments)
       let name = try arguments.optional(1, "metric")?.plainText ?? RunsOverlayChart.Metric.evaluationLoss.rawValue
       guard let metric = RunsOverlayChart.Metric(rawValue: name) else {
         let known = RunsOverlayChart.Metric.allCases.map(\.rawValue).joined(separator: ", ")

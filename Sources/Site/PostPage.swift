@@ -16,6 +16,8 @@ struct RenderedPost: Sendable {
   var finding: String?
   var tags: [String]
   var run: String?
+  /// Runs that the post sets side by side.
+  var compare: [String]
   var summary: Rich
   /// The page's parts, HTML.
   var body: String
@@ -43,6 +45,8 @@ struct PostPage {
   /// Nil makes no link preview and no cards: a run's own page has none.
   var cache: PictureCache?
   var makesCards = false
+  /// The site's name on link previews.
+  var siteName: String?
 
   private var words: SiteWords { SiteWords(language: post.language) }
 
@@ -62,7 +66,8 @@ struct PostPage {
     var result = RenderedPost(
       slug: post.slug, title: post.title, description: post.description, language: post.language, author: post.author,
       date: date,
-      finding: post.finding, tags: post.tags, run: post.run, summary: summary, body: body,
+      finding: post.finding, tags: post.tags, run: post.run, compare: post.compare,
+      summary: summary, body: body,
       contents: Self.contents(renderer.headings, words: words), sources: sources.html, sourceCount: state.traces.count,
       minutes: max(1, Int(minutes.rounded(.up))), markdown: "", images: state.images,
       warnings: state.warnings.map { "\(post.file): \($0)" })
@@ -79,7 +84,7 @@ struct PostPage {
       if let run { try assets.add(run: run) }
     }
     page.linkPreview = try assets.linkPreview(
-      title: page.title, site: words.posts, author: page.author, date: page.date, run: run)
+      title: page.title, site: siteName ?? words.posts, author: page.author, date: page.date, run: run)
     page.assets = assets.files
     page.warnings += assets.warnings.map { "\(post.file): \($0)" }
   }
@@ -98,7 +103,8 @@ struct PostPage {
     var environment = Environment(options: .page)
     environment.options.keepTrailingNewline = true
     let functions = PostFunctions(
-      words: words, ledger: ledger, defaultRun: post.run, runs: runs, charts: charts, regions: regions,
+      words: words, ledger: ledger, defaultRun: post.run, compared: post.compare, runs: runs, charts: charts,
+      regions: regions,
       highlighter: highlighter)
     functions.register(in: &environment)
     environment.finalize = { try functions.printed($0) }
@@ -230,7 +236,7 @@ struct SourcesTable {
     }
     let steps = trace.sources.compactMap { $0.step.map(NumberFormat.grouped) }
     var metric = trace.sources.first?.reference.metric ?? ""
-    if case .computed(let operation) = trace.kind { metric = "\(words.computed): \(trace.formula(operation))" }
+    if case .computed(let operation) = trace.kind { metric = "\(words.computed): \(trace.formula(operation, words))" }
     if trace.kind == .setting, metric.isEmpty { metric = words.setting }
     return [
       .text(trace.shown), .text(metric), .text(unique(trace.sources.map(\.reference.run))),

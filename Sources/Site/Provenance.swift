@@ -127,7 +127,7 @@ struct Trace: Sendable, Equatable {
     case .setting: parts.append(words.setting)
     case .computed(let operation):
       parts.append(words.computed)
-      parts.append(formula(operation))
+      parts.append(formula(operation, words))
     }
     if case .computed = kind {
     } else if let source = sources.first {
@@ -146,13 +146,18 @@ struct Trace: Sendable, Equatable {
   }
 
   /// The operation with the names of what went into it.
-  func formula(_ operation: String) -> String {
+  func formula(_ operation: String, _ words: SiteWords) -> String {
     let names = sources.map { source in
       source.reference.metric + (source.step.map { "(step \(NumberFormat.grouped($0)))" } ?? "")
     }
     switch operation {
     case "difference": return names.reversed().joined(separator: " − ")
     case "gap": return "|" + names.reversed().joined(separator: " − ") + "|"
+    // Counted over whole files of answers.
+    case AnswerOperation.common.rawValue: return words.pick("모든 실행이 답한 질문 수", "questions that all runs answered")
+    case AnswerOperation.differing.rawValue: return words.pick("답이 서로 다른 질문 수", "questions with different answers")
+    case AnswerOperation.best.rawValue:
+      return words.pick("chrF가 홀로 가장 높은 질문 수", "questions where chrF is highest alone")
     case "ratio": return names.joined(separator: " ÷ ")
     case "share": return "\(names.first ?? "") ÷ (\(names.joined(separator: " + ")))"
     // Over a whole log: `median(tokens_per_second)`.

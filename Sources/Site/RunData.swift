@@ -30,12 +30,15 @@ struct RunData: Sendable {
     guard RunFolder.isSafeName(id) else {
       throw SiteError("run \"\(id)\": not a run's name; use letters, digits, '.', '-' and '_'")
     }
-    let folder = RunFolder(output: output, id: id)
+    try self.init(folder: RunFolder(output: output, id: id))
+  }
+
+  init(folder: RunFolder) throws {
     guard FileManager.default.fileExists(atPath: folder.record.path) else {
       throw SiteError("\(folder.record.path): there is no such run; train it with `lorapress run`, or name another run")
     }
     func exists(_ url: URL) -> Bool { FileManager.default.fileExists(atPath: url.path) }
-    self.id = id
+    id = folder.id
     self.folder = folder
     record = try RecordFile.read(RunRecord.self, from: folder.record)
     report = exists(folder.datasetReport) ? try RecordFile.read(DatasetReport.self, from: folder.datasetReport) : nil

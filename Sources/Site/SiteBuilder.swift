@@ -65,6 +65,8 @@ public struct SiteBuilder: Sendable {
     let library = RunLibrary(output: output)
     for id in asked { _ = try library.run(id) }
     let pages = try PageTemplates(folder: templates)
+    let settings = try SiteSettings(content: content)
+    let drafts = try readPosts()
     let cache = PictureCache(folder: output.appendingPathComponent(".cache/pictures"))
     let charts = RunCharts(cache: cache)
     let regions = try CodeRegions(root: sources)
@@ -77,14 +79,14 @@ public struct SiteBuilder: Sendable {
         warnings.append("run \(id) is left out: \(error)")
         continue
       }
-      let post = try pages.runPost(run)
+      let post = try pages.runPost(run, language: Self.language(of: run, drafts, settings))
       let page = try PostPage(
         post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter
       ).render()
       runPages.append((run, page))
     }
     var posts: [RenderedPost] = []
-    for var post in try readPosts() {
+    for var post in drafts {
       progress(.post(post.slug))
       if let stand = substitute(of: post, library, runPages.map(\.run)) {
         warnings.append(
@@ -98,13 +100,20 @@ public struct SiteBuilder: Sendable {
       posts.append(
         try PostPage(
           post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter, cache: cache,
-          makesCards: makesCards
+          makesCards: makesCards, siteName: settings.title
         ).render())
     }
     posts.sort { a, b in a.date != b.date ? a.date > b.date : a.slug.utf8.lexicographicallyPrecedes(b.slug.utf8) }
     warnings += (runPages.map(\.page) + posts).flatMap(\.warnings)
+    let comparisons = try ComparisonPages(posts: posts, runs: runPages.map(\.run), settings: settings, templates: pages)
+    warnings += comparisons.warnings
+    let compared = try comparisons.drafts.map { post in
+      try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render()
+    }
     progress(.writing)
-    let plan = try SitePlan(posts: posts, runs: runPages, pages: pages)
+    let plan = try SitePlan(
+      RenderedSite(posts: posts, runs: runPages, comparisons: compared, settings: settings), pages: pages)
+    warnings += plan.warnings
     let counts = try Staging(output: output).install(plan)
     cache.prune()
     return SiteSummary(
@@ -112,6 +121,13 @@ public struct SiteBuilder: Sendable {
       pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written,
       unchanged: counts.unchanged,
       removed: counts.removed, warnings: warnings)
+  }
+
+  /// A run's page speaks the language of the posts about it; Korean goes first where they differ.
+  static func language(of run: RunData, _ posts: [Post], _ settings: SiteSettings) -> SiteLanguage {
+    let own = posts.filter { $0.run == run.id || run.config?["post"]?.string == $0.file }.map(\.language)
+    if own.isEmpty { return run.record.language.flatMap(SiteLanguage.init) ?? settings.language ?? .ko }
+    return own.contains(.ko) ? .ko : .en
   }
 
   private func readPosts() throws -> [Post] {

@@ -17,16 +17,16 @@ struct Program {
   /// A folder of its own: data, experiments and output.
   let folder: URL
 
-  /// Runs the program from the project's root. `interruptWhen` is asked ten times a second; true sends SIGINT, once.
+  /// Runs the program, from the project's root unless told otherwise. `interruptWhen` is asked ten times a second; true sends SIGINT, once.
   func run(
     _ arguments: [String], input: String = "", environment: [String: String] = [:],
-    interruptWhen: (() -> Bool)? = nil
+    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil
   ) throws -> Result {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
       .appendingPathComponent("lorapress")
     process.arguments = arguments
-    process.currentDirectoryURL = Fixtures.root
+    process.currentDirectoryURL = directory
     process.environment = ProcessInfo.processInfo.environment
       .merging(["LC_ALL": "C.UTF-8", "LORAPRESS_CACHE": folder.appendingPathComponent("cache").path]) { $1 }
       .merging(environment) { $1 }

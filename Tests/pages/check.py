@@ -6,7 +6,8 @@ usage: check SITE
 2. every relative link and anchor leads to something within the site, and nothing is fetched from elsewhere;
 3. in Chromium, with scripts off, at 320 px: no console message, no failed or outside request, no broken picture, no
    sideways scroll of the page; light and dark;
-4. axe finds no accessibility violation, in the light theme at phone width and in the dark one at desktop width.
+4. feed.xml and sitemap.xml, where there are any, keep to their grammars and name the site's own pages;
+5. axe finds no accessibility violation, in the light theme at phone width and in the dark one at desktop width.
 
 Prints one line a fault and exits 1 if there is any.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from axe_playwright_python.sync_playwright import Axe
 
 import browser
+import feeds
 import links
 
 THEMES = ("light", "dark")
@@ -102,7 +104,7 @@ def accessible(site, paths, chromium):
 def check(site):
     """(pages, faults) of the site in this folder."""
     paths = browser.pages(site)
-    faults = tidy(site, paths) + nu(site, paths) + links.check(site, paths)
+    faults = tidy(site, paths) + nu(site, paths) + links.check(site, paths) + feeds.check(site, paths)
     with browser.chromium() as chromium:
         faults += opened(site, paths, chromium) + accessible(site, paths, chromium)
     return paths, faults

@@ -1,0 +1,128 @@
+import Foundation
+import Formats
+import Runs
+import Site
+
+enum CompareCommand {
+  static let compare = Command(
+    name: "compare", summary: Words("sets runs side by side", ko: "실행 여러 개를 나란히 비교합니다"),
+    usage: "RUN RUN... [--json] [options]",
+    options: [
+      Option("--json", Words("prints one JSON object", ko: "JSON 객체 하나로 출력합니다")),
+      Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+    ], example: "lorapress compare korean-textbooks-qwen2.5-0.5b korean-textbooks-qwen2.5-1.5b"
+  ) { arguments, console in
+    guard arguments.positional.count >= 2 else {
+      throw UsageError("two runs or more are expected; see `lorapress compare --help`")
+    }
+    let output = outputFolder(arguments)
+    let folders = try arguments.positional.map { try folder($0, output: output) }
+    for (index, folder) in folders.enumerated() where folders[..<index].contains(folder) {
+      throw UsageError("the run \(folder.id) is named twice; name different runs")
+    }
+    let comparison = try Comparison(folders: folders)
+    if arguments.flag("--json") { return console.print(comparison.json.text(pretty: true)) }
+    for line in lines(comparison, console) { console.print(line) }
+  }
+
+  /// A run by its id, its folder, or the experiment that made it.
+  private static func folder(_ argument: String, output: URL) throws -> RunFolder {
+    guard argument.hasSuffix(".yaml") else { return try runFolder(argument, output: output) }
+    let experiment = try Experiment(file: URL(fileURLWithPath: argument))
+    return try runFolder(experiment.settings.name, output: output)
+  }
+
+  private static func lines(_ comparison: Comparison, _ console: Console) -> [String] {
+    let language: SiteLanguage = console.isKorean ? .ko : .en
+    func head(_ first: Words) -> [String] { [console.text(first)] + comparison.ids }
+    var lines: [String] = []
+    func section(_ title: Words, _ rows: [[String]], none: Words, right: Bool) {
+      if !lines.isEmpty { lines.append("") }
+      guard rows.count > 1 else { return lines.append(console.text(none)) }
+      lines.append(console.text(title))
+      lines += TerminalTable.lines(rows, right: right).map { "  " + $0 }
+    }
+    section(
+      Words("Measured (* is best)", ko: "측정값 (*가 가장 좋음)"),
+      [head(Words("measure", ko: "지표"))]
+        + comparison.metrics.map { metric in
+          let best = metric.best
+          return [metric.label(language)]
+            + metric.shown(language).enumerated().map { best.contains($0.offset) ? $0.element + "*" : $0.element + " " }
+        }, none: Words("Nothing is measured yet.", ko: "아직 측정값이 없어요."), right: true)
+    section(
+      Words("Settings that differ", ko: "다른 설정"),
+      [head(Words("setting", ko: "설정"))]
+        + comparison.settings.map { [$0.path] + comparison.shown($0, language: language) },
+      none: Words("All recorded settings are the same.", ko: "기록된 설정은 모두 같아요."), right: false)
+    section(
+      Words("Environment that differs", ko: "다른 환경"),
+      [head(Words("item", ko: "항목"))]
+        + comparison.environment.map {
+          [Comparison.label($0.path, language: language)] + comparison.shown($0, language: language)
+        }, none: Words("The recorded environment is the same.", ko: "기록된 환경은 모두 같아요."), right: false)
+    lines += [""] + remarks(comparison, console)
+    return lines
+  }
+
+  private static func remarks(_ comparison: Comparison, _ console: Console) -> [String] {
+    var lines: [Words] = []
+    if let answers = comparison.answers {
+      let best = answers.best.map { counts in
+        zip(comparison.ids, counts).map { "\($0) \($1)" }.joined(separator: ", ")
+      }
+      lines.append(
+        Words(
+          "Of \(answers.common) questions that all runs answered, \(answers.different) have different tuned answers."
+            + (best.map { " Highest chrF alone: \($0)." } ?? ""),
+          ko: "모든 실행이 답한 질문 \(answers.common)개 가운데 \(answers.different)개에서 학습 후의 답이 서로 달라요."
+            + (best.map { " chrF가 홀로 가장 높은 질문 수: \($0)." } ?? "")))
+    }
+    if comparison.hasSameValidation == false {
+      lines.append(
+        Words(
+          "Caution: the validation rows differ, and so do the losses' grounds.",
+          ko: "주의: 검증 데이터가 서로 달라 손실을 그대로 비교할 수 없어요."))
+    }
+    if comparison.hasSameTest == false {
+      lines.append(
+        Words(
+          "Caution: the test questions differ, and so do the scores' grounds.",
+          ko: "주의: 시험 질문이 서로 달라 점수를 그대로 비교할 수 없어요."))
+    }
+    if comparison.hasSameVocabulary == false {
+      lines.append(
+        Words(
+          "Caution: the vocabularies differ in size; losses per token can't be compared.",
+          ko: "주의: 어휘의 크기가 달라 토큰마다의 손실을 비교할 수 없어요."))
+    }
+    return lines.map(console.text)
+  }
+}
+
+/// Columns of text on a terminal.
+enum TerminalTable {
+  /// The first column to the left, the others to the right or to the left.
+  static func lines(_ rows: [[String]], right: Bool) -> [String] {
+    let columns = rows.map(\.count).max() ?? 0
+    let widths = (0..<columns).map { column in rows.map { column < $0.count ? width($0[column]) : 0 }.max() ?? 0 }
+    return rows.map { row in
+      let line = row.enumerated().map { column, text in
+        let space = String(repeating: " ", count: widths[column] - width(text))
+        return right && column > 0 ? space + text : text + space
+      }.joined(separator: "  ")
+      return String(line.reversed().drop { $0 == " " }.reversed())
+    }
+  }
+
+  /// Columns that a text takes: two for Hangul and other wide letters, none for a mark on a letter.
+  static func width(_ text: String) -> Int {
+    text.unicodeScalars.reduce(0) { sum, scalar in
+      switch scalar.value {
+      case 0x300...0x36F, 0x1160...0x11FF, 0x200B...0x200D, 0xFE00...0xFE0F: sum
+      case 0x1100...0x115F, 0x2E80...0xD7A3, 0xF900...0xFAFF, 0xFF00...0xFF60, 0x1F300...0x1FAFF: sum + 2
+      default: sum + 1
+      }
+    }
+  }
+}

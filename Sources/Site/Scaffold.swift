@@ -1,0 +1,199 @@
+/// The first text of a new post or experiment.
+public enum Scaffold {
+  /// A post about the run of the same name, with the sections such a post usually has. Every block in it works for any run; no
+  /// result is typed.
+  public static func post(name: String, language: SiteLanguage) -> String {
+    (language == .ko ? koreanPost : englishPost).replacing("NAME", with: name)
+  }
+
+  /// Every setting of an experiment with its default.
+  public static func experiment(name: String, language: SiteLanguage) -> String {
+    var out = ""
+    for line in experimentLines {
+      let note = language == .ko ? line.ko : line.en
+      // A remark on a line of its own stands at the column of what follows.
+      out += line.yaml.isEmpty ? note.isEmpty ? "" : "# \(note)" : note.isEmpty ? line.yaml : "\(line.yaml)  # \(note)"
+      out += "\n"
+    }
+    return out.replacing("NAME", with: name)
+  }
+
+  private static let koreanPost = """
+    ---
+    title: 글의 제목
+    description: 무엇을 왜 했는지 한두 문장으로 적는다.
+    lang: ko
+    tags: [LoRA]
+    run: "NAME"
+    # finding: 결과를 짧은 한 줄로
+    # date: 2026-01-31   (없으면 실행한 날)
+    # compare: [이 실행, 다른 실행]
+    ---
+
+    {#- 결과를 손으로 적지 않는다. 수치는 value()와 setting()으로 실행 기록에서 가져온다. 이 줄은 글에 나오지 않는다. -#}
+
+    ## 개요
+
+    무엇을 가르쳤고 왜 가르쳤는지 적는다.
+    {% if report %}
+    학습에는 {{ value("dataset/report.json#/counts/train", "count") }}행을 썼다.
+    {% endif %}
+
+    ## 환경
+
+    {{ environment() }}
+
+    ## 데이터
+
+    {{ dataset_counts() }}
+
+    {{ dataset_samples(3) }}
+
+    ## 설정
+
+    {{ hyperparameters() }}
+
+    ## 학습
+
+    {{ chart("loss") }}
+
+    {{ stages() }}
+
+    ## 결과
+
+    {{ loss_table() }}
+
+    {{ metrics_table() }}
+
+    {{ qa() }}
+
+    ## 한계
+
+    > **한계** 이 결과로 알 수 없는 것을 적는다.
+
+    """
+
+  private static let englishPost = """
+    ---
+    title: The title of the post
+    description: What was done, and why, in one or two sentences.
+    lang: en
+    tags: [LoRA]
+    run: "NAME"
+    # finding: the result in one short line
+    # date: 2026-01-31   (without it, the day of the run)
+    # compare: [this run, another run]
+    ---
+
+    {#- No result is typed: numbers come from the run's records by value() and setting(). This line is not in the post. -#}
+
+    ## Overview
+
+    What was taught, and why.
+    {% if report %}
+    Training used {{ value("dataset/report.json#/counts/train", "count") }} rows.
+    {% endif %}
+
+    ## Environment
+
+    {{ environment() }}
+
+    ## Data
+
+    {{ dataset_counts() }}
+
+    {{ dataset_samples(3) }}
+
+    ## Settings
+
+    {{ hyperparameters() }}
+
+    ## Training
+
+    {{ chart("loss") }}
+
+    {{ stages() }}
+
+    ## Results
+
+    {{ loss_table() }}
+
+    {{ metrics_table() }}
+
+    {{ qa() }}
+
+    ## Limits
+
+    > **Limits** What these results can't tell.
+
+    """
+
+  private static let experimentLines: [(yaml: String, ko: String, en: String)] = [
+    (
+      "", "lorapress run content/experiments/NAME.yaml 로 실행한다. 값은 모두 기본값이다.",
+      "Run it with: lorapress run content/experiments/NAME.yaml. All values are the defaults."
+    ),
+    (
+      "", "어느 설정이든 {value: 16, why: \"이유\"}로 쓰면 글에 이유가 함께 실린다.",
+      "Any setting may be {value: 16, why: \"a reason\"}; the post prints the reason."
+    ),
+    ("name: \"NAME\"", "실행 폴더의 이름", "names the run folder"),
+    ("", "", ""),
+    ("model:", "", ""),
+    (
+      "  name: qwen2.5-coder-0.5b-instruct", "content/models.yaml의 이름, GGUF 파일, Hugging Face 폴더",
+      "a name of content/models.yaml, a GGUF file or a Hugging Face folder"
+    ),
+    ("  weights: f32", "메모리에 두는 형식", "how the weights are held in memory"),
+    ("", "", ""),
+    ("dataset:", "", ""),
+    ("  files: [content/data/NAME.json]", "JSON, JSONL, CSV 파일", "JSON, JSONL or CSV files"),
+    ("  validation_files: []", "미리 나눈 데이터라면 split: none과 함께", "for data split already, with split: none"),
+    ("  test_files: []", "", ""),
+    ("  format: {input: \"{question}\", output: \"{answer}\"}", "중괄호 안은 열의 이름", "columns in braces"),
+    ("  max_tokens: 4096", "이보다 긴 행은 버리고 센다", "longer rows are rejected and counted"),
+    ("  limit: null", "읽을 행의 최대 수", "read at most so many rows"),
+    ("  split:", "", ""),
+    ("    validation: 0.08", "검증 데이터의 비율", "share of rows for validation"),
+    ("    test: 10", "시험 질문의 수", "number of test questions"),
+    ("    seed: 42", "", ""),
+    ("    group: null", "같은 사실의 여러 표현을 묶는 열", "column that names what several wordings share"),
+    ("    test_seen: 0", "배운 사실을 새로운 표현으로 묻는 시험 질문의 수", "test questions that reword taught facts"),
+    ("", "", ""),
+    ("lora:", "", ""),
+    ("  r: 16", "", ""),
+    ("  lora_alpha: 32", "", ""),
+    ("  lora_dropout: 0", "", ""),
+    ("  target_modules: [all-linear]", "또는 [q_proj, v_proj] 같은 층 이름", "or layer names like [q_proj, v_proj]"),
+    ("  use_rslora: false", "", ""),
+    ("", "", ""),
+    ("training:", "", ""),
+    ("  learning_rate: 2e-4", "", ""),
+    ("  per_device_train_batch_size: 4", "", ""),
+    ("  gradient_accumulation_steps: 1", "", ""),
+    ("  num_train_epochs: 3", "", ""),
+    ("  max_steps: null", "정하면 num_train_epochs보다 앞선다", "overrides num_train_epochs"),
+    ("  max_seq_length: 512", "", ""),
+    ("  overflow: drop", "drop 또는 truncate", "drop or truncate"),
+    ("  shuffle: true", "", ""),
+    ("  lr_scheduler_type: linear", "linear, cosine, constant", "linear, cosine or constant"),
+    ("  warmup_ratio: 0", "", ""),
+    ("  warmup_steps: null", "정하면 warmup_ratio보다 앞선다", "overrides warmup_ratio"),
+    ("  weight_decay: 0", "", ""),
+    ("  adam_beta1: 0.9", "", ""),
+    ("  adam_beta2: 0.999", "", ""),
+    ("  adam_epsilon: 1e-8", "", ""),
+    ("  max_grad_norm: 1", "0이면 자르지 않는다", "0: no clipping"),
+    ("  eval_steps: 20", "", ""),
+    ("  save_steps: 20", "", ""),
+    ("  save_total_limit: 1", "", ""),
+    ("  metric_for_best_model: eval_loss", "", ""),
+    ("  seed: 42", "", ""),
+    ("", "", ""),
+    ("evaluation:", "", ""),
+    ("  max_new_tokens: 128", "", ""),
+    ("  metrics: [bleu, rouge, chrf]", "", ""),
+    ("", "", ""),
+    ("post: content/posts/NAME.md", "lorapress new post NAME 로 만든다", "made by lorapress new post NAME"),
+  ]
+}
