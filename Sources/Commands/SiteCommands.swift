@@ -11,19 +11,24 @@ enum SiteCommands {
         "--run", "ID", repeats: true,
         Words("a run that must be there (default: all there are)", ko: "꼭 있어야 하는 실행 (기본: 있는 것 모두)")),
       Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+      profileOption,
     ], example: "lorapress render --run korean-textbooks-qwen2.5-0.5b"
   ) { arguments, console in
     try arguments.none("render")
     let output = outputFolder(arguments)
-    let summary = try build(Project.locate(), output: output, runs: arguments.list("--run"), console)
+    let summary = try build(
+      Project.locate(), output: output, runs: arguments.list("--run"), profiles: profiles(arguments), console)
+    tell(summary.profiles, console)
     console.print(summary.index.path)
   }
 
   @discardableResult
-  static func build(_ project: Project, output: URL, runs: [String], _ console: Console) throws -> SiteSummary {
+  static func build(
+    _ project: Project, output: URL, runs: [String], profiles: [String] = [], _ console: Console
+  ) throws -> SiteSummary {
     let builder = SiteBuilder(
       output: output, content: project.content, templates: project.templates, sources: project.root)
-    let summary = try builder.render(runs: runs)
+    let summary = try builder.render(runs: runs, profiles: profiles)
     for warning in summary.warnings { console.note(Words("warning: \(warning)", ko: "주의: \(warning)")) }
     console.note(
       Words(

@@ -18,6 +18,8 @@ public struct SiteSummary: Sendable, Equatable {
   public var removed: Int
   /// One line each.
   public var warnings: [String]
+  /// The profiles asked for.
+  public var profiles: [ProfileSummary] = []
 }
 
 /// Makes Markdown posts, the HTML site and the charts of an output folder from its runs and the posts of `content`.
@@ -56,8 +58,13 @@ public struct SiteBuilder: Sendable {
   ///
   /// A post whose run is missing or unreadable is left out with a warning, unless that run is named in `asked`: then, and for
   /// an asked run that is missing itself, it is an error.
-  /// - Parameter asked: run ids that must be there.
-  public func render(runs asked: [String] = [], progress: (Event) -> Void = { _ in }) throws -> SiteSummary {
+  /// - Parameters:
+  ///   - asked: run ids that must be there.
+  ///   - names: profiles to make besides the site; see ``Profiles``.
+  public func render(runs asked: [String] = [], profiles names: [String] = [], progress: (Event) -> Void = { _ in }) throws
+    -> SiteSummary
+  {
+    let profiles = try Profiles.named(names)
     let library = RunLibrary(output: output)
     for id in asked { _ = try library.run(id) }
     let pages = try PageTemplates(folder: templates)
@@ -97,12 +104,15 @@ public struct SiteBuilder: Sendable {
     warnings += (runPages.map(\.page) + posts).flatMap(\.warnings)
     progress(.writing)
     let plan = try SitePlan(posts: posts, runs: runPages, pages: pages)
+    let others = try ProfileBuild(
+      profiles, ProfileInput(posts: posts, runs: runPages, pages: pages, charts: charts, content: content))
+    warnings += others.warnings
     let counts = try Staging(output: output).install(plan)
     return SiteSummary(
       index: output.appendingPathComponent("site/index.html"), posts: posts.map(\.slug), runs: runPages.map(\.run.id),
       pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written,
       unchanged: counts.unchanged,
-      removed: counts.removed, warnings: warnings)
+      removed: counts.removed, warnings: warnings, profiles: try others.install(output: output))
   }
 
   private func readPosts() throws -> [Post] {
