@@ -34,8 +34,8 @@ struct MarkdownLine {
       case .lineBreak:
         if inTable {
           append(dialect.cellBreak)
-        } else {
-          // Two spaces are a hard break to every reader; a backslash is not.
+        } else if !isLineStart {
+          // One after another would be an empty line, which ends the paragraph. Two spaces are a hard break to every reader; a backslash is not.
           while out.last == " " { out.removeLast() }
           append("  \n")
           isLineStart = true
