@@ -61,7 +61,8 @@ public struct SiteBuilder: Sendable {
   /// - Parameters:
   ///   - asked: run ids that must be there.
   ///   - names: profiles to make besides the site; see ``Profiles``.
-  public func render(runs asked: [String] = [], profiles names: [String] = [], progress: (Event) -> Void = { _ in }) throws
+  public func render(runs asked: [String] = [], profiles names: [String] = [], progress: (Event) -> Void = { _ in })
+    throws
     -> SiteSummary
   {
     let profiles = try Profiles.named(names)

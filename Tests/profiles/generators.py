@@ -12,7 +12,7 @@ HUGO = {
     "hugo.toml": 'baseURL = "https://example.org/blog/"\nlanguageCode = "ko"\n'
                  'disableKinds = ["taxonomy", "term", "RSS", "sitemap", "home", "section", "404", "robotsTXT"]\n',
     "layouts/_default/single.html": '<!doctype html><title>{{ .Title }}</title>'
-                                    '<p class="meta">{{ .Date.Format "2006-01-02" }}|{{ delimit .Params.tags "," }}</p>'
+                                    '<p class="meta">{{ .Date.Format "2006-01-02" }}|{{ with .Params.tags }}{{ delimit . "," }}{{ end }}</p>'
                                     "<article>{{ .Content }}</article>\n",
 }
 JEKYLL = {
@@ -71,10 +71,9 @@ def compare(name, path, front, reference, images_at, cell_break):
         faults.append(f"{name}: the title is not “{front['title']}”")
     if f"{date}|{tags}" not in head.texts:
         faults.append(f"{name}: date and tags are not “{date}|{tags}”")
-    for sign in ("raw HTML omitted", "{{", "{%"):
-        if sign in html.replace("<code", "\0").split("\0")[0] or sign == "raw HTML omitted" and sign in html:
-            faults.append(f"{name}: “{sign}” stands in the page")
-    faults += reference.compare(name, page, cell_break)
+    if "raw HTML omitted" in html:
+        faults.append(f"{name}: raw HTML was left out")
+    faults += reference.compare(name, page, cell_break, is_hugo=name.startswith("hugo"))
     for source, _ in page.images:
         if not images_at(source).is_file():
             faults.append(f"{name}: the picture {source} is not there")

@@ -13,7 +13,7 @@ TISTORY_TAGS = {"div", "h2", "h3", "h4", "p", "ul", "ol", "li", "blockquote", "t
 TISTORY_ATTRIBUTES = {"id", "href", "title", "style", "src", "alt", "scope", "start", "colspan", "rowspan"}
 SKIN = """<!doctype html><html lang="ko"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <style>body{margin:0 auto;max-width:700px;padding:0 16px;font:16px/1.6 "Noto Sans CJK KR",sans-serif;color:%s;background:%s}
-table{border:1px solid #999}td,th{border:1px solid #999}blockquote{text-align:center}p{margin:0}img{max-width:100%%}</style>
+table{border:1px solid #999}td,th{border:1px solid #999}blockquote{text-align:center}p{margin:0}a{color:#3b82f6}img{max-width:100%%}</style>
 <title>t</title><body>%s"""
 
 

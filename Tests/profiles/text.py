@@ -64,8 +64,8 @@ class Page(HTMLParser):
                 pass
 
     def handle_data(self, data):
-        if self._skip:
-            return
+        if self._skip or "sup" in self._open:
+            return  # the number of a note
         self._text += data
         if self._strong is not None:
             self._strong += data

@@ -15,7 +15,7 @@ struct HubCard {
   private var words: SiteWords { blocks.words }
 
   func text() throws -> String {
-    var parts = ["# \(Escape.markdown(title))", introduction]
+    var parts = [introduction]
     parts.append(try blocks.summary(finding: post?.finding).markdown)
     parts += [heading("사용법", "How to use"), usage, loading]
     parts += [heading("학습 데이터", "Training data"), blocks.datasetCounts(caption: nil).markdown]
@@ -39,7 +39,9 @@ struct HubCard {
     parts.append(SourcesTable(traces: traces, words: words).markdown)
     parts.append(hashes)
     let body = parts.map { $0.trimmingCharacters(in: .newlines) }.filter { !$0.isEmpty }.joined(separator: "\n\n")
-    return HubMetadata(run: run, base: base, words: words).text + body + "\n"
+    var writer = MarkdownWriter(.hub, words: words)
+    return HubMetadata(run: run, base: base, words: words).text + "# \(Escape.markdown(title))\n\n"
+      + (try writer.write(markdown: body))
   }
 
   private func heading(_ ko: String, _ en: String) -> String { "## " + words.pick(ko, en) }
@@ -127,7 +129,8 @@ struct HubCard {
         lines.append(words.pick("답이 맞는지 사람이 판정하지 않았다.", "No person has judged the answers."))
       }
     } else {
-      lines.append(words.pick("학습한 모델의 답을 평가한 기록이 없다.", "There is no record of an evaluation of the tuned model's answers."))
+      lines.append(
+        words.pick("학습한 모델의 답을 평가한 기록이 없다.", "There is no record of an evaluation of the tuned model's answers."))
     }
     if let seed = run.record.seeds["training"] {
       lines.append(

@@ -14,6 +14,10 @@ struct HugoProfile: Profile {
       for image in writer.images {
         if let data = post.images[image.name] { output.files["\(folder)/\(image.name)"] = data }
       }
+      if body.contains(ShortcodeEscape.unclosed) {
+        output.warnings.append(
+          "\(post.slug): code holds a shortcode that is not closed; an invisible U+2060 keeps Hugo from reading it")
+      }
       output.warnings += writer.warnings.map { "\(post.slug): \($0)" }
     }
     return output

@@ -10,8 +10,14 @@ struct MarkdownDialect: Sendable {
   var cellBreak = "<br>"
   /// `[^1]` is read; else notes become a list at the end.
   var hasFootnotes = true
+  /// `{#id}` after a heading is read.
+  var namesHeadings = false
   /// What a code block holds, so that the platform's templates leave it alone.
   var code: @Sendable (String) -> String = { $0 }
+  /// `\&` is read; else an ampersand that would begin an entity is one itself.
+  var escapesAmpersands = true
+  /// The text of a picture, where escapes in it would be shown.
+  var plainAlt: (@Sendable (String) -> String)?
   /// The address of one of the post's pictures.
   var image: @Sendable (String) -> String = { $0 }
 
@@ -22,12 +28,17 @@ struct MarkdownDialect: Sendable {
     return dialect
   }()
 
+  /// GitHub's flavour as the Hugging Face Hub reads it.
+  static let hub = MarkdownDialect()
+
   /// Goldmark as Hugo sets it up: no raw HTML, smart typography, shortcodes.
   static let hugo = {
     var dialect = MarkdownDialect()
     dialect.isTypographic = true
     dialect.cellBreak = " / "
     dialect.code = ShortcodeEscape.escape
+    dialect.plainAlt = PlainAlt.text
+    dialect.namesHeadings = true
     return dialect
   }()
 
@@ -36,6 +47,7 @@ struct MarkdownDialect: Sendable {
     var dialect = MarkdownDialect()
     dialect.isTypographic = true
     dialect.codeWithBarsIsHTML = true
+    dialect.escapesAmpersands = false
     return dialect
   }()
 }
@@ -62,6 +74,8 @@ enum LiquidEscape {
 /// Hugo's `{{< … >}}` and `{{% … %}}` as text in code, where no backslash helps: the comment form prints the call itself. One that
 /// is never closed gets an invisible joiner, as Hugo would refuse the page.
 enum ShortcodeEscape {
+  static let unclosed = "{{\u{2060}"
+
   static func escape(_ code: String) -> String {
     var out = ""
     var rest = code[...]
@@ -76,8 +90,9 @@ enum ShortcodeEscape {
       let close = mark == "<" ? ">}}" : "%}}"
       let inner = after.dropFirst()
       // `/*` right after the opening is Hugo's own comment form, which would lose its stars.
-      guard !inner.hasPrefix("/*"), let end = inner.firstRange(of: close), !inner[..<end.lowerBound].contains("*/") else {
-        out += "{{\u{2060}"
+      guard !inner.hasPrefix("/*"), let end = inner.firstRange(of: close), !inner[..<end.lowerBound].contains("*/")
+      else {
+        out += unclosed
         rest = after
         continue
       }
@@ -85,6 +100,28 @@ enum ShortcodeEscape {
       rest = inner[end.upperBound...]
     }
     return out + rest
+  }
+}
+
+/// A picture's text without anything that Markdown reads: Hugo (0.111, and its Goldmark) shows the backslashes of escapes there.
+enum PlainAlt {
+  private static let likes: [Character: Character] = [
+    "[": "(", "]": ")", "{": "(", "}": ")", "<": "‹", ">": "›", "`": "’", "'": "’", "~": "∼", "*": "∗", "|": "/",
+    "\\": "/", "\n": " ",
+  ]
+
+  static func text(_ alt: String) -> String {
+    var out = ""
+    var isOpen = false
+    for character in alt.replacing("...", with: "…").replacing("--", with: "–") {
+      if character == "\"" {
+        isOpen.toggle()
+        out.append(isOpen ? "“" : "”")
+      } else {
+        out.append(likes[character] ?? character)
+      }
+    }
+    return out
   }
 }
 

@@ -29,7 +29,7 @@ struct MarkdownLine {
       case .link(let address, let inner): write(link: address, inner)
       case .image(let address, let alt):
         append("![")
-        write(text: alt)
+        if let plain = dialect.plainAlt { append(plain(alt)) } else { write(text: alt) }
         append("](\(dialect.image(address)))")
       case .lineBreak:
         if inTable {
@@ -70,7 +70,9 @@ struct MarkdownLine {
         out.append("\\")
       }
       switch scalar {
-      case "&": out.append(contentsOf: "&amp;".unicodeScalars)
+      case "&" where next.map { $0 == "#" || Flanking.isWord($0) } ?? false:
+        // It would begin an entity.
+        out.append(contentsOf: (dialect.escapesAmpersands ? "\\&" : "&amp;").unicodeScalars)
       case "\n", "\t", "\r": out.append(" ")
       default: out.append(scalar)
       }

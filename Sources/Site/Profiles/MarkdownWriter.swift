@@ -1,3 +1,5 @@
+import Foundation
+
 /// Writes a parsed post again for another Markdown reader: no raw HTML, one line a paragraph, everything that reader would take
 /// for its own syntax escaped.
 struct MarkdownWriter {
@@ -8,6 +10,8 @@ struct MarkdownWriter {
   private(set) var warnings: [String] = []
   /// From the site's ids of headings to this platform's.
   private var anchors: [String: String] = [:]
+  /// The headings' texts and this platform's ids for them, in order.
+  private var headings: [(text: String, slug: String)] = []
   private var section = ""
   private var notes: [String] = []
 
@@ -24,6 +28,16 @@ struct MarkdownWriter {
     let meta = [words.date(post.date) ?? "", post.author ?? ""].filter { !$0.isEmpty }.joined(separator: " · ")
     if !meta.isEmpty, let first = nodes.first, first.kind == .paragraph, first.flatText == meta { nodes.removeFirst() }
     nameAnchors(nodes, ids: HTMLNode.parse(post.body + post.sources))
+    return finish(nodes)
+  }
+
+  /// Any Markdown of ours that has no title.
+  mutating func write(markdown: String) throws -> String {
+    let document = try MarkdownDocument(markdown)
+    return finish(document.root.children)
+  }
+
+  private mutating func finish(_ nodes: [MarkdownNode]) -> String {
     var parts = blocks(nodes)
     if !notes.isEmpty { parts += ["**\(words.footnotes)**", notes.joined(separator: "\n")] }
     return parts.joined(separator: "\n\n") + "\n"
@@ -40,6 +54,7 @@ struct MarkdownWriter {
     var slugs = HeadingSlugs()
     for node in nodes where node.kind == .heading {
       let slug = slugs.next(node.flatText)
+      headings.append((node.flatText, slug))
       let text = Self.bare(node.flatText)
       guard let id = ids[text]?.first else { continue }
       ids[text]?.removeFirst()
@@ -65,9 +80,7 @@ struct MarkdownWriter {
   private mutating func block(_ node: MarkdownNode) -> String {
     switch node.kind {
     case .paragraph: return line(node.children)
-    case .heading:
-      section = node.flatText
-      return String(repeating: "#", count: max(2, min(node.level, 6))) + " " + line(node.children)
+    case .heading: return heading(node)
     case .list: return list(node)
     case .blockQuote:
       return blocks(node.children).joined(separator: "\n\n").split(separator: "\n", omittingEmptySubsequences: false)
@@ -81,6 +94,17 @@ struct MarkdownWriter {
     case .footnoteDefinition: return note(node)
     default: return blocks(node.children).joined(separator: "\n\n")
     }
+  }
+
+  private mutating func heading(_ node: MarkdownNode) -> String {
+    section = node.flatText
+    var text = line(node.children)
+    if headings.first?.text == section {
+      let slug = headings.removeFirst().slug
+      // Hugo makes the id from what is written: an entity's digits would get into it.
+      if dialect.namesHeadings, text.contains("&#") { text += " {#\(slug)}" }
+    }
+    return String(repeating: "#", count: max(2, min(node.level, 6))) + " " + text
   }
 
   private mutating func list(_ node: MarkdownNode) -> String {
@@ -101,6 +125,7 @@ struct MarkdownWriter {
   }
 
   private mutating func table(_ node: MarkdownNode) -> String {
+    if let list = pairs(node) { return list }
     var lines: [String] = []
     for row in node.children {
       var cells: [String] = []
@@ -121,6 +146,19 @@ struct MarkdownWriter {
       }
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// A table of two columns without a head, as a post's opening list is written: platforms would show an empty row above it.
+  private mutating func pairs(_ node: MarkdownNode) -> String? {
+    guard let head = node.children.first, head.children.count == 2,
+      head.children.allSatisfy({ $0.flatText.trimmingCharacters(in: .whitespaces).isEmpty })
+    else { return nil }
+    var items: [String] = []
+    for row in node.children.dropFirst() where row.children.count == 2 {
+      let value = Self.indented(line(row.children[1].children), by: "  ")
+      items.append("- \(line(row.children[0].children)): \(value)")
+    }
+    return items.joined(separator: "\n")
   }
 
   private mutating func note(_ node: MarkdownNode) -> String {

@@ -101,7 +101,18 @@ struct TistoryBody {
     if !style.isEmpty { made.attributes.append(("style", style)) }
     if name == "p" { made.attributes.append(("data-ke-size", "size16")) }
     made.children = unfolded(element)
+    if element.has("callout") || name == "blockquote" { Self.closeUp(&made) }
     return .element(made)
+  }
+
+  /// The last paragraph in a box leaves no room below it.
+  private static func closeUp(_ box: inout HTMLElement) {
+    guard let last = box.children.lastIndex(where: { $0.element != nil }),
+      case .element(var element) = box.children[last],
+      let style = element.attributes.firstIndex(where: { $0.name == "style" })
+    else { return }
+    element.attributes[style].value = element.attributes[style].value?.replacing("margin:0 0 20px", with: "margin:0")
+    box.children[last] = .element(element)
   }
 
   /// What an element holds; a long text that the site cut short, with the whole in `<details>`, comes whole.
@@ -219,7 +230,7 @@ struct TistoryBody {
             HTMLElement(
               "tr", [],
               [
-                .element(HTMLElement("th", [("scope", "row"), ("style", TistoryStyle.term)], term)),
+                .element(HTMLElement("th", [("scope", "row"), ("style", TistoryStyle.rowHead)], term)),
                 .element(HTMLElement("td", [("style", TistoryStyle.cell)], convert(child.children))),
               ])))
       }
@@ -231,7 +242,7 @@ struct TistoryBody {
   private mutating func definitions(_ element: HTMLElement) -> HTMLElement {
     var children: [HTMLNode] = []
     for child in element.children.compactMap(\.element) {
-      let style = child.name == "dt" ? TistoryStyle.label : "margin:0 0 8px"
+      let style = child.name == "dt" ? TistoryStyle.term : "margin:0 0 8px"
       children.append(
         .element(HTMLElement("p", [("style", style), ("data-ke-size", "size16")], unfolded(child))))
     }

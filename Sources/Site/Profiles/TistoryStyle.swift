@@ -8,9 +8,14 @@ enum TistoryStyle {
     "display:block;margin:0;padding:12px 16px;border:2px dashed #7c8794;font-size:15px;font-weight:600;text-align:center"
   static let caption = "margin:8px 0 20px;font-size:14px;line-height:1.6;opacity:.8"
   static let label = "margin:0 0 4px;font-size:13px;font-weight:600;line-height:1.5"
-  static let table = "border-collapse:collapse;width:100%;margin:0 0 20px;font-size:15px;line-height:1.5"
-  static let cell = "padding:7px 12px;border:0;border-bottom:1px solid #dde2e8;text-align:left;vertical-align:top"
-  static let term = cell + ";font-weight:600;white-space:nowrap"
+  static let term = "margin:0;font-size:13px;line-height:1.5;opacity:.8"
+  static let table = "border-collapse:collapse;border:0;width:100%;margin:0 0 20px;font-size:15px;line-height:1.5"
+  /// A hairline on a ground that may be light or dark.
+  private static let hair = "1px solid rgba(127,135,148,.4)"
+  // `break-word`, not `anywhere`: a column is as wide as its longest word, and the table scrolls.
+  private static let wrapping = ";overflow-wrap:break-word"
+  static let cell = "padding:7px 12px;border:0;border-bottom:\(hair);text-align:left;vertical-align:top" + wrapping
+  static let rowHead = cell + ";font-weight:600;white-space:nowrap"
   private static let ground = "background:#f5f6f8;color:#1a1e23"
 
   private static let callouts: [String: (rule: String, tint: String)] = [
@@ -35,15 +40,17 @@ enum TistoryStyle {
     case "p": paragraph(element)
     case "ul", "ol": "margin:0 0 20px;padding-left:1.5em"
     case "li": "margin:0 0 6px"
-    case "blockquote": "margin:0 0 20px;padding:0 16px;border:0;border-left:3px solid #dde2e8;text-align:left"
+    case "blockquote":
+      "margin:0 0 20px;padding:0 16px;border:0;border-left:3px solid rgba(127,135,148,.4);text-align:left"
     case "table": table
     case "th", "td": tableCell(element)
-    case "code": "padding:.08em .18em;border-radius:2px;font-family:\(mono);font-size:.9em;\(ground)"
+    case "code":
+      "padding:.08em .18em;border-radius:2px;background:rgba(127,135,148,.15);font-family:\(mono);font-size:.9em"
     case "pre":
       "margin:0 0 20px;padding:16px;border-radius:6px;overflow-x:auto;white-space:pre;word-break:normal;"
         + "overflow-wrap:normal;tab-size:4;font-family:\(mono);font-size:14px;line-height:1.6;\(ground)"
     case "em": "font-style:normal;font-weight:600"
-    case "hr": "margin:48px 0;border:0;border-top:1px solid #dde2e8"
+    case "hr": "margin:48px 0;border:0;border-top:\(hair)"
     case "a": "text-decoration:underline"
     case "div", "section", "article", "figure": block(element)
     default: ""
@@ -63,9 +70,10 @@ enum TistoryStyle {
 
   private static func tableCell(_ element: HTMLElement) -> String {
     let isHead = element["scope"] == "col"
-    var style = "padding:7px 12px;border:0;border-bottom:\(isHead ? "1.5px solid #7c8794" : "1px solid #dde2e8")"
+    var style = "padding:7px 12px;border:0;border-bottom:\(isHead ? "1.5px solid #7c8794" : hair)" + wrapping
     style += ";text-align:\(element.has("num") ? "right" : "left");vertical-align:\(isHead ? "bottom" : "top")"
-    if element.has("num") { style += ";font-variant-numeric:tabular-nums" }
+    if element.has("num") { style += ";white-space:nowrap;font-variant-numeric:tabular-nums" }
+    if element.has("prose") { style += ";min-width:12em" }
     return style + ";font-weight:\(isHead ? "600" : "400")"
   }
 
@@ -79,9 +87,11 @@ enum TistoryStyle {
     }
     if element.has("before") { return "flex:1 1 240px;min-width:0;padding-top:8px;border-top:3px solid #7c8794" }
     if element.has("after") { return "flex:1 1 240px;min-width:0;padding-top:8px;border-top:3px solid #1555cf" }
-    if element.has("item") { return "padding:16px 0;border-top:1px solid #dde2e8" }
+    if element.has("item") { return "padding:16px 0;border-top:\(hair)" }
     if element.has("text") { return "margin:0 0 12px" }
-    if element.has("footnotes") { return "margin:48px 0 0;padding-top:16px;border-top:1px solid #dde2e8;font-size:14px" }
+    if element.has("footnotes") {
+      return "margin:48px 0 0;padding-top:16px;border-top:\(hair);font-size:14px"
+    }
     if element.name == "figure" { return "margin:0 0 20px" }
     return ""
   }
