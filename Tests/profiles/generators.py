@@ -51,7 +51,10 @@ def run(command, folder):
 def front_matter(path):
     source = path.read_text(encoding="utf-8")
     _, front, body = source.split("---\n", 2)
-    return yaml.safe_load(front), body
+    try:
+        return yaml.safe_load(front), body
+    except yaml.YAMLError as error:
+        sys.exit(f"{path}: the front matter is no YAML: {' '.join(str(error).split())}")
 
 
 def article(path):

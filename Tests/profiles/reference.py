@@ -47,6 +47,14 @@ class Reference:
         if wanted != bold:
             different = [a for a in wanted if a not in bold] or [b for b in bold if b not in wanted]
             faults.append(f"{name}: other words are bold: {different[:3]}")
+        shape = page.shape
+        if self.notes:
+            # The list of notes comes last, after a rule where there is one.
+            shape = shape[:len(shape) - 1 - len(self.notes)]
+            shape = shape[:-1] if shape and shape[-1] == "hr" else shape
+        fault = text.first_difference(self.page.shape, shape)
+        if fault:
+            faults.append(f"{name}: as to tags, {fault}")
         alike = (lambda alt: re.sub(r"[\W]", "", alt)) if is_hugo else str
         if [alike(alt) for _, alt in self.page.images] != [alike(alt) for _, alt in page.images] or any("\\" in alt for _, alt in page.images):
             faults.append(f"{name}: the pictures' alternative texts are not the post's, in its order")

@@ -71,6 +71,16 @@ class Page(HTMLParser):
             self._strong += data
 
     @property
+    def shape(self):
+        """The blocks without their texts: lists with their first number, tables, quotes, headings."""
+        shape = []
+        for tag, values in self.tags:
+            if tag in ("ol", "ul", "li", "blockquote", "table", "tr", "pre", "hr", "h2", "h3", "h4"):
+                start = values.get("start", "1")
+                shape.append(f"{tag} from {start}" if tag == "ol" and start != "1" else tag)
+        return shape
+
+    @property
     def texts(self):
         return [text for _, text in self.blocks]
 

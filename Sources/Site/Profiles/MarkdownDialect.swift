@@ -12,6 +12,10 @@ struct MarkdownDialect: Sendable {
   var hasFootnotes = true
   /// `{#id}` after a heading is read.
   var namesHeadings = false
+  /// What parts two lists of one kind, where another mark does not.
+  var listEnd: String?
+  /// What a list that does not begin at 1 needs besides its numbers.
+  var listStart: @Sendable (Int) -> String = { _ in "" }
   /// What a code block holds, so that the platform's templates leave it alone.
   var code: @Sendable (String) -> String = { $0 }
   /// `\&` is read; else an ampersand that would begin an entity is one itself.
@@ -48,6 +52,8 @@ struct MarkdownDialect: Sendable {
     dialect.isTypographic = true
     dialect.codeWithBarsIsHTML = true
     dialect.escapesAmpersands = false
+    dialect.listEnd = "^"
+    dialect.listStart = { "\n{: start=\"\($0)\"}" }
     return dialect
   }()
 }

@@ -70,9 +70,20 @@ struct MarkdownWriter {
 
   private mutating func blocks(_ nodes: [MarkdownNode]) -> [String] {
     var out: [String] = []
+    var previous: (isOrdered: Bool, isOther: Bool)?
     for node in nodes {
-      let text = block(node)
-      if !text.isEmpty { out.append(text) }
+      guard node.kind == .list else {
+        previous = nil
+        let text = block(node)
+        if !text.isEmpty { out.append(text) }
+        continue
+      }
+      // A list right after one of its kind would go on with it.
+      let follows = previous?.isOrdered == node.isOrdered
+      let isOther = follows && !(previous?.isOther ?? false)
+      if follows, let end = dialect.listEnd { out.append(end) }
+      out.append(list(node, isOther: isOther && dialect.listEnd == nil))
+      previous = (node.isOrdered, isOther)
     }
     return out
   }
@@ -81,7 +92,7 @@ struct MarkdownWriter {
     switch node.kind {
     case .paragraph: return line(node.children)
     case .heading: return heading(node)
-    case .list: return list(node)
+    case .list: return list(node, isOther: false)
     case .blockQuote:
       return blocks(node.children).joined(separator: "\n\n").split(separator: "\n", omittingEmptySubsequences: false)
         .map { $0.isEmpty ? ">" : "> " + $0 }.joined(separator: "\n")
@@ -107,15 +118,17 @@ struct MarkdownWriter {
     return String(repeating: "#", count: max(2, min(node.level, 6))) + " " + text
   }
 
-  private mutating func list(_ node: MarkdownNode) -> String {
+  /// `isOther` takes the other of the two marks that lists can have.
+  private mutating func list(_ node: MarkdownNode, isOther: Bool) -> String {
     var items: [String] = []
     for (index, item) in node.children.enumerated() {
-      let marker = node.isOrdered ? "\(node.start + index). " : "- "
+      let marker = node.isOrdered ? "\(node.start + index)\(isOther ? ")" : ".") " : isOther ? "* " : "- "
       let margin = String(repeating: " ", count: marker.count)
       let inner = blocks(item.children).joined(separator: node.isTight ? "\n" : "\n\n")
       items.append(marker + Self.indented(inner, by: margin))
     }
-    return items.joined(separator: node.isTight ? "\n" : "\n\n")
+    let text = items.joined(separator: node.isTight ? "\n" : "\n\n")
+    return node.isOrdered && node.start != 1 ? text + dialect.listStart(node.start) : text
   }
 
   /// All lines but the first and the empty ones are set in.
