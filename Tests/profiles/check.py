@@ -15,11 +15,15 @@ OUTPUT is the folder with `profiles`, `posts`, `site` and `runs`; all six profil
 
 Prints one line a fault and exits 1 if there is any.
 """
+import importlib.util
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+for needed in ("huggingface_hub", "markdown_it", "playwright", "tinymce", "yaml"):
+    if not importlib.util.find_spec(needed):
+        sys.exit(f"{needed}: is missing from the Python tools; run scripts/setup --tests")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "pages"))
 
 import browser  # noqa: E402

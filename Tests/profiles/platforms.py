@@ -2,6 +2,7 @@
 import re
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 
@@ -145,7 +146,7 @@ def standalone(profile, scratch, chromium):
             context.close()
         page = text.Page(place.read_text(encoding="utf-8"))
         faults += [f"{name}: the link {link} leads nowhere" for link in page.links if link.startswith("#") and
-                   __import__("urllib.parse").parse.unquote(link[1:]) not in page.ids]
+                   unquote(link[1:]) not in page.ids]
     return faults
 
 
