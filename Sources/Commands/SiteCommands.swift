@@ -17,6 +17,7 @@ enum SiteCommands {
           "without the pictures of code, answers and scores in posts/<slug>/assets",
           ko: "posts/<slug>/assets의 코드·답·점수 그림을 만들지 않습니다")),
       Theme.option,
+      profileOption,
     ], example: "lorapress render --run korean-textbooks-qwen2.5-0.5b"
   ) { arguments, console in
     try arguments.none("render")
@@ -24,17 +25,19 @@ enum SiteCommands {
     let project = try Project.locate()
     let summary = try build(
       project, output: output, templates: Theme.folder(arguments, project), runs: arguments.list("--run"),
-      cards: !arguments.flag("--no-cards"), console)
+      profiles: profiles(arguments), cards: !arguments.flag("--no-cards"), console)
+    tell(summary.profiles, console)
     console.print(summary.index.path)
   }
 
   @discardableResult
   static func build(
-    _ project: Project, output: URL, templates: URL, runs: [String], cards: Bool = true, _ console: Console
+    _ project: Project, output: URL, templates: URL, runs: [String], profiles: [String] = [], cards: Bool = true,
+    _ console: Console
   ) throws -> SiteSummary {
     let builder = SiteBuilder(
       output: output, content: project.content, templates: templates, sources: project.root, cards: cards)
-    let summary = try builder.render(runs: runs)
+    let summary = try builder.render(runs: runs, profiles: profiles)
     for warning in summary.warnings { console.note(Words("warning: \(warning)", ko: "주의: \(warning)")) }
     console.note(
       Words(

@@ -51,7 +51,8 @@ struct EvaluationPoint: Sendable, Equatable {
   /// The line, from 0.
   var index: Int
   var step: Int
-  var epoch: Double
+  /// Nil where an imported log does not tell it.
+  var epoch: Double?
   /// Nil where it is no finite number.
   var loss: Double?
   var split = MetricsEvent.Split.eval

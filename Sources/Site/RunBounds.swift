@@ -18,7 +18,7 @@ enum RunBounds {
         )
       }
       guard steps.contains(event.step) else { throw wrong("step", "\(event.step)") }
-      guard epochs.contains(event.epoch) else { throw wrong("epoch", "\(event.epoch)") }
+      if let epoch = event.epoch, !epochs.contains(epoch) { throw wrong("epoch", "\(epoch)") }
       let numbers = [event.loss, event.learningRate, event.gradNorm, event.tokensPerSecond].compactMap { $0 }
       if let number = numbers.first(where: { $0.isFinite && $0.magnitude > magnitude }) {
         throw wrong("the number", "\(number)")

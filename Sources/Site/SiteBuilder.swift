@@ -18,6 +18,8 @@ public struct SiteSummary: Sendable, Equatable {
   public var removed: Int
   /// One line each.
   public var warnings: [String]
+  /// The profiles asked for.
+  public var profiles: [ProfileSummary] = []
 }
 
 /// Makes Markdown posts, the HTML site and the charts of an output folder from its runs and the posts of `content`.
@@ -60,8 +62,14 @@ public struct SiteBuilder: Sendable {
   ///
   /// A post whose run is missing or unreadable is left out with a warning, unless that run is named in `asked`: then, and for
   /// an asked run that is missing itself, it is an error.
-  /// - Parameter asked: run ids that must be there.
-  public func render(runs asked: [String] = [], progress: (Event) -> Void = { _ in }) throws -> SiteSummary {
+  /// - Parameters:
+  ///   - asked: run ids that must be there.
+  ///   - names: profiles to make besides the site; see ``Profiles``.
+  public func render(runs asked: [String] = [], profiles names: [String] = [], progress: (Event) -> Void = { _ in })
+    throws
+    -> SiteSummary
+  {
+    let profiles = try Profiles.named(names)
     let library = RunLibrary(output: output)
     for id in asked { _ = try library.run(id) }
     let pages = try PageTemplates(folder: templates)
@@ -114,13 +122,16 @@ public struct SiteBuilder: Sendable {
     let plan = try SitePlan(
       RenderedSite(posts: posts, runs: runPages, comparisons: compared, settings: settings), pages: pages)
     warnings += plan.warnings
+    let others = try ProfileBuild(
+      profiles, ProfileInput(posts: posts, runs: runPages, pages: pages, charts: charts, content: content))
+    warnings += others.warnings
     let counts = try Staging(output: output).install(plan)
     cache.prune()
     return SiteSummary(
       index: output.appendingPathComponent("site/index.html"), posts: posts.map(\.slug), runs: runPages.map(\.run.id),
       pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written,
       unchanged: counts.unchanged,
-      removed: counts.removed, warnings: warnings)
+      removed: counts.removed, warnings: warnings, profiles: try others.install(output: output))
   }
 
   /// A run's page speaks the language of the posts about it; Korean goes first where they differ.

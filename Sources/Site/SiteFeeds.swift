@@ -29,7 +29,7 @@ struct SiteFeeds: Sendable {
         continue
       }
       // A post changes with its run.
-      let run = post.run.flatMap { runs[$0] }.flatMap { Moment($0.record.created) }
+      let run = post.run.flatMap { runs[$0] }.flatMap { $0.record.created.flatMap { Moment($0) } }
       entries.append(Entry(post: post, published: day.text, updated: run.map { max($0, day) } ?? day))
     }
     if let newest = entries.map(\.updated).max() {

@@ -1,0 +1,157 @@
+import Charts
+import Foundation
+import Runs
+
+/// The text of a model card: what the adapter is, how to load it, what it was trained on and how, what came out, what not to
+/// expect, and where each number stands.
+struct HubCard {
+  let run: RunData
+  /// The post that tells of the run.
+  let post: RenderedPost?
+  let title: String
+  let base: HubBase
+  let blocks: Blocks
+
+  private var words: SiteWords { blocks.words }
+
+  func text() throws -> String {
+    var parts = [introduction]
+    parts.append(try blocks.summary(finding: post?.finding).markdown)
+    parts += [heading("사용법", "How to use"), usage, loading]
+    parts += [heading("학습 데이터", "Training data"), blocks.datasetCounts(caption: nil).markdown]
+    if let files = dataFiles { parts.append(files) }
+    parts += [
+      heading("하이퍼파라미터", "Hyper-parameters"),
+      try blocks.hyperparameters(section: nil, caption: nil).markdown,
+    ]
+    if !run.events.isEmpty {
+      let chart = try blocks.chart(.loss, finding: nil, caption: nil, logScale: false)
+      parts += [heading("학습", "Training"), chart.markdown]
+    }
+    if run.evaluation != nil {
+      parts += [
+        heading("평가 결과", "Evaluation"), blocks.lossTable(caption: nil).markdown,
+        blocks.metricsTable(caption: nil).markdown,
+      ]
+    }
+    parts += [heading("한계", "Limits"), limits.map { "- \($0)\n" }.joined()]
+    let traces = blocks.ledger.read { $0.traces }
+    parts.append(SourcesTable(traces: traces, words: words).markdown)
+    parts.append(hashes)
+    let body = parts.map { $0.trimmingCharacters(in: .newlines) }.filter { !$0.isEmpty }.joined(separator: "\n\n")
+    var writer = MarkdownWriter(.hub, words: words)
+    return HubMetadata(run: run, base: base, words: words).text + "# \(Escape.markdown(title))\n\n"
+      + (try writer.write(markdown: body))
+  }
+
+  private func heading(_ ko: String, _ en: String) -> String { "## " + words.pick(ko, en) }
+
+  private var introduction: String {
+    let name = base.repository ?? run.record.model?.name ?? ""
+    let shown =
+      base.repository.map { "[\(Escape.markdown($0))](https://huggingface.co/\($0))" } ?? Escape.markdown(name)
+    let program = "\(run.record.program.name) \(run.record.program.version)"
+    return words.pick(
+      "\(shown) 모델을 미세 조정한 LoRA 어댑터(PEFT 형식)이다. 기반 모델의 가중치는 들어 있지 않다. 아래 표와 그림은 실행 기록에서 \(Escape.markdown(program)) 프로그램이 만들었다.",
+      "A LoRA adapter (PEFT) for \(shown); the base model's weights are not part of it. \(Escape.markdown(program)) made the tables and charts below from the run's records."
+    )
+  }
+
+  // MARK: Use
+
+  /// The very file that was trained on where it can be had, for its weights are what the scores were measured with.
+  private var isGGUF: Bool { base.fileRepository != nil && base.file.lowercased().hasSuffix(".gguf") }
+
+  private var usage: String {
+    let question = run.samples.first?.question ?? words.pick("대한민국의 수도는?", "What is the capital of Korea?")
+    func text(_ value: String) -> String { FrontMatter.quoted(value) }
+    let repository = isGGUF ? base.fileRepository : base.repository
+    let options = isGGUF ? ", gguf_file=file" : ""
+    var lines = [
+      "import torch", "from peft import PeftModel", "from transformers import AutoModelForCausalLM, AutoTokenizer", "",
+      "base = \(text(repository ?? words.pick("기반 모델의 폴더", "folder of the base model")))",
+    ]
+    if isGGUF { lines.append("file = \(text(base.file))") }
+    lines += [
+      "adapter = \(text("USER/\(run.id)"))  # \(words.pick("이 저장소의 이름", "the name of this repository"))", "",
+      "tokenizer = AutoTokenizer.from_pretrained(base\(options))",
+      "model = AutoModelForCausalLM.from_pretrained(base\(options), dtype=torch.float32)",
+      "model = PeftModel.from_pretrained(model, adapter)", "",
+      "messages = [{\"role\": \"user\", \"content\": \(text(question))}]",
+      "inputs = tokenizer.apply_chat_template(",
+      "    messages, add_generation_prompt=True, return_tensors=\"pt\", return_dict=True)",
+      "output = model.generate(**inputs, max_new_tokens=\(run.evaluation?.maxNewTokens ?? 128), do_sample=False)",
+      "print(tokenizer.decode(output[0, inputs[\"input_ids\"].shape[1]:], skip_special_tokens=True))",
+    ]
+    return Escape.markdownBlock(lines.joined(separator: "\n"), language: "python")
+  }
+
+  private var loading: String {
+    isGGUF
+      ? words.pick(
+        "`torch`, `transformers`, `peft`, `gguf` 패키지가 필요하다. 학습과 평가에 쓴 것과 같은 GGUF 파일을 풀어 쓰므로 아래의 점수와 같은 가중치이다.",
+        "It needs the packages `torch`, `transformers`, `peft` and `gguf`. It unpacks the GGUF file used in training and evaluation, so the weights are those of the scores below."
+      )
+      : words.pick(
+        "`torch`, `transformers`, `peft` 패키지가 필요하다.", "It needs the packages `torch`, `transformers` and `peft`.")
+  }
+
+  private var dataFiles: String? {
+    guard !run.record.datasetFiles.isEmpty else { return nil }
+    let columns = [
+      DataTable.Column(name: words.pick("데이터 파일", "Data file")),
+      DataTable.Column(name: words.pick("크기", "Size"), isNumeric: true), DataTable.Column(name: "SHA-256"),
+    ]
+    let rows = run.record.datasetFiles.map { file -> [Rich] in
+      let name = file.path.split(separator: "/").last.map(String.init) ?? file.path
+      return [
+        .code(name), .text(ValueFormat.bytes.shown(Double(file.bytes), language: words.language)), .code(file.sha256),
+      ]
+    }
+    return DataTable(columns: columns, rows: rows).markdown
+  }
+
+  // MARK: Limits and sources
+
+  private var limits: [String] {
+    var lines: [String] = []
+    if let evaluation = run.evaluation, let all = evaluation.sets["all"] ?? evaluation.sets.values.first {
+      let count = NumberFormat.grouped(all.tuned.questions)
+      lines.append(
+        words.pick(
+          "시험 질문은 \(count)개이고 신뢰구간을 구하지 않았다. 다른 질문에서는 점수가 달라질 수 있다.",
+          "The test has \(count) questions and no confidence interval; other questions may score otherwise."))
+      lines.append(
+        words.pick(
+          "BLEU, chrF, ROUGE는 기준 답과 글자나 낱말이 겹치는 정도이다. 답이 참인지는 재지 않는다.",
+          "BLEU, chrF and ROUGE count overlap with the reference answers; they do not tell whether an answer is true."))
+      if !run.hasReview {
+        lines.append(words.pick("답이 맞는지 사람이 판정하지 않았다.", "No person has judged the answers."))
+      }
+    } else {
+      lines.append(
+        words.pick("학습한 모델의 답을 평가한 기록이 없다.", "There is no record of an evaluation of the tuned model's answers."))
+    }
+    if let seed = run.record.seeds["training"] {
+      lines.append(
+        words.pick(
+          "seed \(seed) 하나로 한 번 학습한 결과이다.", "It is the outcome of one training with one seed (\(seed))."))
+    }
+    if let license = run.record.model?.license, !license.isEmpty {
+      lines.append(
+        words.pick(
+          "기반 모델의 라이선스는 \(Escape.markdown(license))이다. 어댑터를 쓸 때도 이를 따른다.",
+          "The base model's licence is \(Escape.markdown(license)); it holds for use of the adapter too."))
+    }
+    return lines
+  }
+
+  /// The files behind the tables, and the adapter that was evaluated.
+  private var hashes: String {
+    var files = run.hashes.map { ($0.key, $0.value) }.sorted { $0.0.utf8.lexicographicallyPrecedes($1.0.utf8) }
+    if let adapter = run.record.training?.adapterSha256 { files.append(("adapter_model.safetensors", adapter)) }
+    if let model = run.record.model, let file = model.file, let hash = model.sha256 { files.append((file, hash)) }
+    let columns = [DataTable.Column(name: words.pick("파일", "File")), DataTable.Column(name: "SHA-256")]
+    return DataTable(columns: columns, rows: files.map { [.code($0.0), .code($0.1)] }).markdown
+  }
+}
