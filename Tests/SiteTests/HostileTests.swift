@@ -27,10 +27,10 @@ import Testing
     var record = try RecordFile.read(RunRecord.self, from: run.record)
     record.title = text
     record.program.version = text
-    record.environment.cpu = text
-    record.environment.os = text
-    record.environment.backend = text
-    record.environment.cpuFeatures = [text]
+    record.environment?.cpu = text
+    record.environment?.os = text
+    record.environment?.backend = text
+    record.environment?.cpuFeatures = [text]
     record.model?.name = text
     record.model?.file = text
     record.model?.license = text
