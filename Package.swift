@@ -61,7 +61,7 @@ let package = Package(
 
     // The publication's half: never loads a model.
     room("Charts", ["CDrawing", "CPng"]),
-    room("Site", ["Formats", "Runs", "Charts", "Jinja", "CMarkdown"]),
+    room("Site", ["Formats", "Runs", "Charts", "Jinja", "CMarkdown", "CSystem"]),
 
     room(
       "Commands",

@@ -112,6 +112,11 @@ public struct ChartPicture: Sendable, Equatable {
   public var images: [ChartImage]
   /// What had to be left out of the drawing, one line each: characters without a glyph, a cut title.
   public var warnings: [String]
+
+  public init(images: [ChartImage], warnings: [String]) {
+    self.images = images
+    self.warnings = warnings
+  }
 }
 
 /// Which of a chart's four pictures this is.
@@ -146,6 +151,17 @@ public struct ChartImage: Sendable, Equatable {
   public var pixelWidth: Int
   public var pixelHeight: Int
   public var png: [UInt8]
+
+  public init(
+    variant: ChartVariant, width: Int, height: Int, pixelWidth: Int, pixelHeight: Int, png: [UInt8]
+  ) {
+    self.variant = variant
+    self.width = width
+    self.height = height
+    self.pixelWidth = pixelWidth
+    self.pixelHeight = pixelHeight
+    self.png = png
+  }
 }
 
 /// The plotted values as text, for a table under the figure.

@@ -38,6 +38,9 @@ final class RunCharts: Sendable {
   }
 
   private let drawn = Mutex<[Key: DrawnChart]>([:])
+  private let cache: ChartCache
+
+  init(cache: ChartCache = ChartCache(store: nil)) { self.cache = cache }
 
   func draw(_ kind: ChartKind, run: RunData, finding: String?, logScale: Bool, language: SiteLanguage) throws
     -> DrawnChart
@@ -58,7 +61,9 @@ final class RunCharts: Sendable {
       file: file,
       isSmoothed: run.events.filter { $0.split == .train && $0.loss != nil }.count >= 30)
     let provenance = ChartMetadata.provenance(run: run.id, source: path, sha256: run.hashes[path] ?? "")
-    switch try chart.render(metadata: provenance) {
+    switch try cache.outcome(
+      of: chart, name: kind.rawValue, runs: [run], options: logScale ? ["log"] : [], metadata: provenance)
+    {
     case .picture(let picture):
       result.images = picture.images
       result.warnings = picture.warnings

@@ -36,20 +36,25 @@ public struct SiteBuilder: Sendable {
   private let templates: URL
   private let sources: URL
   private let highlighter: any CodeHighlighter
+  private let cache: CacheStore?
 
   /// - Parameters:
   ///   - output: the folder with `runs/`; `posts/` and `site/` come beside it.
   ///   - content: the folder with `posts/*.md`.
   ///   - templates: the folder with the page templates and `style.css`.
   ///   - sources: the project's root, where code regions are looked for.
+  ///   - highlighter: by default Debian's `highlight`.
+  ///   - cache: where drawn charts and coloured code are kept for the next build; without one all is made anew.
   public init(
-    output: URL, content: URL, templates: URL, sources: URL, highlighter: any CodeHighlighter = HighlightCommand()
+    output: URL, content: URL, templates: URL, sources: URL, highlighter: (any CodeHighlighter)? = nil,
+    cache: CacheStore? = nil
   ) {
     self.output = output
     self.content = content
     self.templates = templates
     self.sources = sources
-    self.highlighter = highlighter
+    self.highlighter = highlighter ?? HighlightCommand(store: cache)
+    self.cache = cache
   }
 
   /// Builds everything aside and puts it in place at the end; on an error posts and site stay as they were.
@@ -61,26 +66,20 @@ public struct SiteBuilder: Sendable {
     let library = RunLibrary(output: output)
     for id in asked { _ = try library.run(id) }
     let pages = try PageTemplates(folder: templates)
-    let charts = RunCharts()
-    let regions = try CodeRegions(root: sources)
+    let pen = Pen(
+      library: library, pages: pages, charts: RunCharts(cache: ChartCache(store: cache)),
+      regions: try CodeRegions(root: sources), highlighter: highlighter)
     var warnings: [String] = []
     var runPages: [(run: RunData, page: RenderedPost)] = []
-    for id in try library.ids() {
-      progress(.run(id))
-      let run: RunData
-      do { run = try library.run(id) } catch {
-        warnings.append("run \(id) is left out: \(error)")
-        continue
+    let ids = try library.ids()
+    for outcome in try Parallel.map(ids, finished: { progress(.run(ids[$0])) }, { try pen.page(ofRun: $0) }) {
+      switch outcome {
+      case .page(let run, let page): runPages.append((run, page))
+      case .leftOut(let reason): warnings.append(reason)
       }
-      let post = try pages.runPost(run)
-      let page = try PostPage(
-        post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter
-      ).render()
-      runPages.append((run, page))
     }
-    var posts: [RenderedPost] = []
+    var told: [Post] = []
     for var post in try readPosts() {
-      progress(.post(post.slug))
       if let stand = substitute(of: post, library, runPages.map(\.run)) {
         warnings.append(
           "\(post.file) tells of the run \"\(stand)\", since its own, \"\(post.run ?? "")\", is not there")
@@ -90,19 +89,45 @@ public struct SiteBuilder: Sendable {
         warnings.append(reason)
         continue
       }
-      posts.append(
-        try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render())
+      told.append(post)
     }
+    let slugs = told.map(\.slug)
+    var posts = try Parallel.map(told, finished: { progress(.post(slugs[$0])) }, { try pen.page(of: $0) })
     posts.sort { a, b in a.date != b.date ? a.date > b.date : a.slug.utf8.lexicographicallyPrecedes(b.slug.utf8) }
     warnings += (runPages.map(\.page) + posts).flatMap(\.warnings)
     progress(.writing)
     let plan = try SitePlan(posts: posts, runs: runPages, pages: pages)
     let counts = try Staging(output: output).install(plan)
+    cache?.prune()
     return SiteSummary(
       index: output.appendingPathComponent("site/index.html"), posts: posts.map(\.slug), runs: runPages.map(\.run.id),
       pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written,
       unchanged: counts.unchanged,
       removed: counts.removed, warnings: warnings)
+  }
+
+  /// What writes pages, from any thread.
+  private struct Pen: Sendable {
+    let library: RunLibrary
+    let pages: PageTemplates
+    let charts: RunCharts
+    let regions: CodeRegions
+    let highlighter: any CodeHighlighter
+
+    enum Outcome: Sendable {
+      case page(RunData, RenderedPost)
+      case leftOut(String)
+    }
+
+    func page(ofRun id: String) throws -> Outcome {
+      let run: RunData
+      do { run = try library.run(id) } catch { return .leftOut("run \(id) is left out: \(error)") }
+      return .page(run, try page(of: pages.runPost(run)))
+    }
+
+    func page(of post: Post) throws -> RenderedPost {
+      try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render()
+    }
   }
 
   private func readPosts() throws -> [Post] {
