@@ -79,7 +79,9 @@ final class PreviewAnswers: Sendable {
   private func send(_ file: PreviewFolder.File, to request: PreviewRequest, method: String, name: String) {
     let type = PreviewType.of(name)
     if let news, type.hasPrefix("text/html") { return sendPage(file, 200, to: request, news) }
-    var headers = [("Content-Type", type), ("Accept-Ranges", "bytes"), ("ETag", file.tag), ("Cache-Control", "no-cache")]
+    var headers = [
+      ("Content-Type", type), ("Accept-Ranges", "bytes"), ("ETag", file.tag), ("Cache-Control", "no-cache"),
+    ]
     if let known = request.header("If-None-Match"), PreviewTag.matches(known, file.tag) {
       close(file.descriptor)
       return request.reply(304, bytes: Data(), headers: headers)

@@ -13,6 +13,8 @@ final class PreviewWatch: @unchecked Sendable {  // `work` runs on one thread al
   private let lock = NSLock()
   private var isStopped = false
   private let polls: Bool
+  /// Those of the last build: each is told once.
+  private var warnings: [String] = []
 
   /// Changes come in bursts; a build waits until there is none for this long, but no longer than four times that.
   private static let quiet: TimeInterval = 0.05
@@ -83,9 +85,10 @@ final class PreviewWatch: @unchecked Sendable {  // `work` runs on one thread al
     do {
       let summary = try builder.render()
       let isNew = summary.written > 0 || summary.removed > 0
-      if isNew {
-        for warning in summary.warnings { console.note(Words("warning: \(warning)", ko: "주의: \(warning)")) }
+      for warning in summary.warnings where !warnings.contains(warning) {
+        console.note(Words("warning: \(warning)", ko: "주의: \(warning)"))
       }
+      warnings = summary.warnings
       news.built(isNew: isNew)
       let milliseconds = Int((Self.seconds(since: start) * 1000).rounded())
       if isNew {
@@ -126,7 +129,9 @@ final class PreviewWatch: @unchecked Sendable {  // `work` runs on one thread al
       folders: {
         // The output folder itself, to see the first run come.
         roots.flatMap(Self.tree) + [output, runs]
-          + Self.subfolders(runs, followingLinks: true).flatMap { run in [run] + ["dataset", "log", "evaluation"].map { "\(run)/\($0)" } }
+          + Self.subfolders(runs, followingLinks: true).flatMap { run in
+            [run] + ["dataset", "log", "evaluation"].map { "\(run)/\($0)" }
+          }
       },
       counts: { folder, name in
         // Hidden names are files half written, and editors' own.

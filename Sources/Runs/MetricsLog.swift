@@ -242,5 +242,6 @@ private struct LineReader {
 }
 
 private func equal(_ bytes: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
-  bytes.count == text.utf8CodeUnitCount && memcmp(bytes.baseAddress ?? UnsafeRawPointer(text.utf8Start), text.utf8Start, bytes.count) == 0
+  bytes.count == text.utf8CodeUnitCount
+    && memcmp(bytes.baseAddress ?? UnsafeRawPointer(text.utf8Start), text.utf8Start, bytes.count) == 0
 }

@@ -48,7 +48,9 @@ public enum RecordFile {
   }
 
   /// One record a line, from bytes read before; `file` names them in errors.
-  public static func decodeLines<Record: Decodable>(_ type: Record.Type, from data: Data, file: String) throws -> [Record] {
+  public static func decodeLines<Record: Decodable>(_ type: Record.Type, from data: Data, file: String) throws
+    -> [Record]
+  {
     var records: [Record] = []
     var start = data.startIndex
     var number = 1

@@ -43,8 +43,9 @@ final class ChartCache: Sendable {
     guard let program = try? SHA256.hex(ofFile: URL(fileURLWithPath: "/proc/self/exe")) else { return nil }
     let text = ChartText(title: "다람쥐 헌 쳇바퀴에 타고파 Quick 0123456789 −≤%", source: "probe", language: .ko)
     let points = (0..<3).map { ChartPoint(step: $0, value: 1 / Double($0 + 1)) }
-    guard case .picture(let picture)? = try? LearningRateChart(text: text, points: points, resumes: [], epochs: [])
-      .render(metadata: [])
+    guard
+      case .picture(let picture)? = try? LearningRateChart(text: text, points: points, resumes: [], epochs: [])
+        .render(metadata: [])
     else { return nil }
     return CacheStore.key([program] + picture.images.map { SHA256.hex(of: Data($0.png)) })
   }()

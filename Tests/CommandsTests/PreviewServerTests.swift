@@ -88,7 +88,7 @@ import Testing
 
   /// A page of another site whose name leads here must not read the drafts.
   @Test func otherNamesAreRefused() throws {
-    try withSite { server in
+    try withSite { (server) throws -> Void in
       func status(_ host: String) throws -> Int {
         let text = "GET /style.css HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n"
         return try Answer(try exchange(port: server.port, Data(text.utf8))).status
@@ -96,7 +96,9 @@ import Testing
       for host in ["127.0.0.1", "127.0.0.1:\(server.port)", "localhost:\(server.port)", "LOCALHOST", "[::1]:80"] {
         #expect(try status(host) == 200, "\(host)")
       }
-      for host in ["evil.example", "evil.example:\(server.port)", "127.0.0.1.evil.example", "", "[::2]", "localhost.evil"] {
+      for host in [
+        "evil.example", "evil.example:\(server.port)", "127.0.0.1.evil.example", "", "[::2]", "localhost.evil",
+      ] {
         #expect(try status(host) == 403, "\(host)")
       }
     }
