@@ -94,7 +94,7 @@ lora_http_server *lora_http_start(int listener, lora_http_handler handler, void 
       MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL, 0, NULL, NULL, &answer, server,
       MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
       MHD_OPTION_UNESCAPE_CALLBACK, &leave_escaped, NULL,
-      MHD_OPTION_CONNECTION_LIMIT, 128u,
+      MHD_OPTION_CONNECTION_LIMIT, 256u,
       MHD_OPTION_CONNECTION_TIMEOUT, 60u,
       MHD_OPTION_END);
     if (server->daemon) return server;
@@ -125,6 +125,38 @@ lora_http_response *lora_http_response_file(int descriptor, uint64_t offset, uin
   struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(length, descriptor, offset);
   if (!response) close(descriptor);
   return (lora_http_response *)response;
+}
+
+struct stream {
+  lora_http_reader reader;
+  void (*release)(void *context);
+  void *context;
+};
+
+static ssize_t read_stream(void *state, uint64_t position, char *buffer, size_t capacity) {
+  (void)position;
+  struct stream *stream = state;
+  size_t count = stream->reader(stream->context, buffer, capacity);
+  return count == 0 ? MHD_CONTENT_READER_END_OF_STREAM : (ssize_t)count;
+}
+
+static void release_stream(void *state) {
+  struct stream *stream = state;
+  stream->release(stream->context);
+  free(stream);
+}
+
+lora_http_response *lora_http_response_stream(lora_http_reader reader, void (*release)(void *context), void *context) {
+  struct stream *stream = malloc(sizeof *stream);
+  if (stream) {
+    *stream = (struct stream){reader, release, context};
+    struct MHD_Response *response =
+      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, &read_stream, stream, &release_stream);
+    if (response) return (lora_http_response *)response;
+    free(stream);
+  }
+  release(context);
+  return NULL;
 }
 
 void lora_http_set(lora_http_response *response, const char *name, const char *value) {

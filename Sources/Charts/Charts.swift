@@ -112,6 +112,11 @@ public struct ChartPicture: Sendable, Equatable {
   public var images: [ChartImage]
   /// What had to be left out of the drawing, one line each: characters without a glyph, a cut title.
   public var warnings: [String]
+
+  public init(images: [ChartImage], warnings: [String]) {
+    self.images = images
+    self.warnings = warnings
+  }
 }
 
 /// Which of a chart's four pictures this is.

@@ -11,9 +11,9 @@ struct PreviewRequest {
     lora_http_header(handle, name).map { String(cString: $0) }
   }
 
-  func reply(_ status: UInt32, type: String, text: String, headers: [(String, String)] = []) {
-    let bytes = Array(text.utf8)
-    send(status, lora_http_response_bytes(bytes, bytes.count), [("Content-Type", type)] + headers)
+  func reply(_ status: UInt32, bytes: Data, headers: [(String, String)]) {
+    let response = bytes.withUnsafeBytes { lora_http_response_bytes($0.baseAddress, $0.count) }
+    send(status, response, headers)
   }
 
   /// Sends `range` of the file, whose descriptor is taken over.
@@ -21,27 +21,41 @@ struct PreviewRequest {
     send(status, lora_http_response_file(file, range.lowerBound, UInt64(range.count)), headers)
   }
 
+  func reply(_ stream: PreviewStream, headers: [(String, String)]) { send(200, stream.response(), headers) }
+
   private func send(_ status: UInt32, _ response: OpaquePointer?, _ headers: [(String, String)]) {
     guard let response else { return }  // No memory: an unanswered request is cut off.
-    for (name, value) in headers + [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")] {
-      lora_http_set(response, name, value)
-    }
+    for (name, value) in headers + [("X-Content-Type-Options", "nosniff")] { lora_http_set(response, name, value) }
     lora_http_reply(handle, status, response)
   }
 }
 
-/// Finds the file a request asks for and answers with it. Holds no state, so it may be called from many threads.
+/// Finds the file a request asks for and answers with it. Holds no state of its own, so it may be called from many threads.
 final class PreviewAnswers: Sendable {
   private let folder: String
+  /// What open pages hear; nil where they are not told of changes.
+  private let news: PreviewNews?
+  /// The names this server may be called by; nil where any will do.
+  private let hosts: PreviewHosts?
 
-  init(folder: URL) { self.folder = folder.path }
+  init(folder: URL, news: PreviewNews? = nil, hosts: PreviewHosts? = nil) {
+    self.folder = folder.path
+    self.news = news
+    self.hosts = hosts
+  }
 
   func answer(_ request: PreviewRequest, method: String, target: String) {
     guard method == "GET" || method == "HEAD" else {
       return message(request, 405, "405: only GET and HEAD are answered here", [("Allow", "GET, HEAD")])
     }
+    if let hosts, let host = request.header("Host"), !hosts.allow(host) {
+      return message(request, 403, "403: this preview is only for pages of this machine; open it by its own address")
+    }
     guard let path = PreviewPath(target: target) else {
       return message(request, 400, "400: this address is not well-formed")
+    }
+    if let news, path.components.first == PreviewScript.folder {
+      return own(request, method: method, names: Array(path.components.dropFirst()), news)
     }
     switch PreviewFolder.open(folder, path.components) {
     case .file(let file):
@@ -63,9 +77,18 @@ final class PreviewAnswers: Sendable {
   }
 
   private func send(_ file: PreviewFolder.File, to request: PreviewRequest, method: String, name: String) {
-    var headers = [("Content-Type", PreviewType.of(name)), ("Accept-Ranges", "bytes")]
-    // Without validators an If-Range can never hold: the whole file is the answer (RFC 9110, 13.1.5).
-    let wanted = method == "GET" && request.header("If-Range") == nil ? request.header("Range") : nil
+    let type = PreviewType.of(name)
+    if let news, type.hasPrefix("text/html") { return sendPage(file, 200, to: request, news) }
+    var headers = [
+      ("Content-Type", type), ("Accept-Ranges", "bytes"), ("ETag", file.tag), ("Cache-Control", "no-cache"),
+    ]
+    if let known = request.header("If-None-Match"), PreviewTag.matches(known, file.tag) {
+      close(file.descriptor)
+      return request.reply(304, bytes: Data(), headers: headers)
+    }
+    // If-Range asks for a part of the file it knows; of another one the whole is the answer (RFC 9110, 13.1.5).
+    let isSame = request.header("If-Range").map { $0 == file.tag } ?? true
+    let wanted = method == "GET" && isSame ? request.header("Range") : nil
     switch ByteRange.parse(wanted, size: file.size) {
     case .whole:
       request.reply(200, file: file.descriptor, range: 0..<file.size, headers: headers)
@@ -78,22 +101,88 @@ final class PreviewAnswers: Sendable {
     }
   }
 
+  /// A page with the script that reloads it.
+  private func sendPage(_ file: PreviewFolder.File, _ status: UInt32, to request: PreviewRequest, _ news: PreviewNews) {
+    // The version first: if the site is replaced meanwhile, the page is told so and comes again.
+    let version = news.version
+    let handle = FileHandle(fileDescriptor: file.descriptor, closeOnDealloc: true)
+    guard let page = try? handle.readToEnd() ?? Data() else { return notFound(request) }
+    request.reply(
+      status, bytes: PreviewScript.inject(into: page, version: version),
+      headers: [("Content-Type", PreviewType.of("index.html")), ("Cache-Control", "no-store")])
+  }
+
+  /// The preview's own files: the script and the stream of news.
+  private func own(_ request: PreviewRequest, method: String, names: [String], _ news: PreviewNews) {
+    if names == ["reload.js"] {
+      let headers = [("Content-Type", PreviewType.of("reload.js")), ("Cache-Control", "no-store")]
+      return request.reply(200, bytes: Data(PreviewScript.source.utf8), headers: headers)
+    }
+    guard names.count == 2, names[0] == "events" else { return message(request, 404, "404: there is no such file") }
+    let headers = [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-store")]
+    // A stream without an end would keep HEAD waiting for a length.
+    guard method == "GET" else { return request.reply(200, bytes: Data(), headers: headers) }
+    request.reply(PreviewStream(news, version: names[1]), headers: headers)
+  }
+
   private func redirect(_ request: PreviewRequest, to path: PreviewPath) {
     message(request, 301, "301: this is a folder", [("Location", path.asFolder)])
   }
 
   private func notFound(_ request: PreviewRequest) {
     guard case .file(let page) = PreviewFolder.open(folder, ["404.html"]) else {
-      return message(request, 404, "404: there is no such file in this folder")
+      let text = "404: there is no such file in this folder"
+      guard let news else { return message(request, 404, text) }
+      // A page, so that it can show why there is no site yet, and come again when there is one.
+      let body = Data("<!doctype html>\n<title>404</title>\n<body>\n<p>\(text)</p>\n</body>\n".utf8)
+      return request.reply(
+        404, bytes: PreviewScript.inject(into: body, version: news.version),
+        headers: [("Content-Type", PreviewType.of("404.html")), ("Cache-Control", "no-store")])
     }
-    request.reply(
-      404, file: page.descriptor, range: 0..<page.size, headers: [("Content-Type", PreviewType.of("404.html"))])
+    if let news { return sendPage(page, 404, to: request, news) }
+    let headers = [("Content-Type", PreviewType.of("404.html")), ("Cache-Control", "no-cache")]
+    request.reply(404, file: page.descriptor, range: 0..<page.size, headers: headers)
   }
 
   private func message(
     _ request: PreviewRequest, _ status: UInt32, _ text: String, _ headers: [(String, String)] = []
   ) {
-    request.reply(status, type: "text/plain; charset=utf-8", text: text + "\n", headers: headers)
+    let all = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")] + headers
+    request.reply(status, bytes: Data((text + "\n").utf8), headers: all)
+  }
+}
+
+/// The names that a request's Host may have. A page of another site whose name was made to lead here (DNS rebinding) would send its
+/// own name, and is not let in.
+struct PreviewHosts: Sendable {
+  private let names: Set<String>
+
+  /// For a server that listens on this machine alone, under `host`; nil for one that listens to others, whatever they call it.
+  init?(host: String) {
+    let name = host.lowercased()
+    guard name == "localhost" || name == "::1" || name.hasPrefix("127.") else { return nil }
+    names = ["127.0.0.1", "localhost", "::1", name]
+  }
+
+  func allow(_ host: String) -> Bool {
+    var name = host.lowercased()[...]
+    if name.hasPrefix("["), let end = name.firstIndex(of: "]") {
+      name = name[name.index(after: name.startIndex)..<end]
+    } else if let colon = name.firstIndex(of: ":") {
+      name = name[..<colon]
+    }
+    if name.hasSuffix(".") { name.removeLast() }
+    return names.contains(String(name))
+  }
+}
+
+enum PreviewTag {
+  /// Whether an If-None-Match header names this tag.
+  static func matches(_ header: String, _ tag: String) -> Bool {
+    header.split(separator: ",").contains { part in
+      let name = part.trimmingCharacters(in: .whitespaces)
+      return name == "*" || name == tag || name == "W/" + tag
+    }
   }
 }
 

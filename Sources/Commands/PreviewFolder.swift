@@ -6,6 +6,8 @@ enum PreviewFolder {
   struct File {
     let descriptor: Int32
     let size: UInt64
+    /// Another one as soon as the file is replaced or written to.
+    let tag: String
   }
 
   enum Found {
@@ -36,7 +38,9 @@ enum PreviewFolder {
     }
     switch status.st_mode & S_IFMT {
     case S_IFREG:
-      return .file(File(descriptor: descriptor, size: UInt64(clamping: status.st_size)))
+      let size = UInt64(clamping: status.st_size)
+      let date = "\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+      return .file(File(descriptor: descriptor, size: size, tag: "\"\(status.st_ino)-\(size)-\(date)\""))
     case S_IFDIR:
       close(descriptor)
       return .folder

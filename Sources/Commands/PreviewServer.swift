@@ -11,7 +11,7 @@ public struct PreviewServerError: Error, CustomStringConvertible, Sendable, Equa
 
 /// Shows a folder of files at an address of this machine, for looking at a site before it is published.
 ///
-/// Answers GET and HEAD only, never with anything outside the folder, and asks the browser to keep nothing: after a new
+/// Answers GET and HEAD only, never with anything outside the folder, and asks the browser to ask again each time: after a new
 /// `render` a reload shows the new page. The folder is looked up anew for each request, so it may be replaced meanwhile.
 public final class PreviewServer: @unchecked Sendable {  // `server` is guarded by `lock`; the rest never changes.
   /// Where the site is: `http://127.0.0.1:8000/`.
@@ -19,6 +19,7 @@ public final class PreviewServer: @unchecked Sendable {  // `server` is guarded 
   public let port: Int
 
   private let answers: PreviewAnswers
+  private let news: PreviewNews?
   private let lock = NSLock()
   private var server: OpaquePointer?
   private let stopped = DispatchSemaphore(value: 0)
@@ -26,9 +27,15 @@ public final class PreviewServer: @unchecked Sendable {  // `server` is guarded 
   /// Listens and serves from now on, on threads of its own.
   ///
   /// `host` is a name or an address of this machine; only the default keeps other machines out. `port` 0 takes a free one.
-  public init(folder: URL, host: String = "127.0.0.1", port: Int = 0) throws(PreviewServerError) {
+  public convenience init(folder: URL, host: String = "127.0.0.1", port: Int = 0) throws(PreviewServerError) {
+    try self.init(folder: folder, host: host, port: port, news: nil)
+  }
+
+  /// With `news`, pages get a script that listens to them; the folder need not be there yet.
+  init(folder: URL, host: String = "127.0.0.1", port: Int = 0, news: PreviewNews?) throws(PreviewServerError) {
     var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
+    let isThere = FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder) && isFolder.boolValue
+    guard isThere || news != nil else {
       throw PreviewServerError("\(folder.path): there is no such folder; make the site with `lorapress render` first")
     }
     guard let number = UInt16(exactly: port) else {
@@ -39,7 +46,8 @@ public final class PreviewServer: @unchecked Sendable {  // `server` is guarded 
     guard listener >= 0 else { throw Self.refusal(host: host, port: port, code: listener) }
     // A browser that goes away in the middle of an answer must not end the program.
     signal(SIGPIPE, SIG_IGN)
-    answers = PreviewAnswers(folder: folder)
+    self.news = news
+    answers = PreviewAnswers(folder: folder, news: news, hosts: PreviewHosts(host: host))
     let context = Unmanaged.passUnretained(answers).toOpaque()
     guard let started = lora_http_start(listener, answerRequest, context) else {
       throw PreviewServerError("\(host):\(port): no thread or memory left to serve with; close other programs")
@@ -81,6 +89,7 @@ public final class PreviewServer: @unchecked Sendable {  // `server` is guarded 
       return server
     }
     guard let running else { return }
+    news?.close()
     lora_http_stop(running)
     stopped.signal()
   }

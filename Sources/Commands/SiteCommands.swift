@@ -30,13 +30,18 @@ enum SiteCommands {
     console.print(summary.index.path)
   }
 
+  static func builder(_ project: Project, output: URL, templates: URL, cards: Bool) -> SiteBuilder {
+    SiteBuilder(
+      output: output, content: project.content, templates: templates, sources: project.root,
+      cache: CacheStore(folder: output.appendingPathComponent(".cache")), cards: cards)
+  }
+
   @discardableResult
   static func build(
     _ project: Project, output: URL, templates: URL, runs: [String], profiles: [String] = [], cards: Bool = true,
     _ console: Console
   ) throws -> SiteSummary {
-    let builder = SiteBuilder(
-      output: output, content: project.content, templates: templates, sources: project.root, cards: cards)
+    let builder = builder(project, output: output, templates: templates, cards: cards)
     let summary = try builder.render(runs: runs, profiles: profiles)
     for warning in summary.warnings { console.note(Words("warning: \(warning)", ko: "주의: \(warning)")) }
     console.note(
@@ -51,21 +56,41 @@ enum SiteCommands {
     options: [
       Option("--port", "N", Words("default 8000; 0 takes a free one", ko: "기본 8000, 0이면 빈 포트를 씁니다")),
       Option("--host", "ADDRESS", Words("default 127.0.0.1: this machine alone", ko: "기본 127.0.0.1 (이 컴퓨터에서만 보임)")),
+      Option(
+        "--watch",
+        Words(
+          "build again when posts, templates or runs change, and reload the page",
+          ko: "글, 템플릿, 실행 기록이 바뀌면 다시 만들고 페이지를 새로 엽니다")),
       Option("--output", "DIR", Words("where the site is (default: output)", ko: "사이트가 있는 폴더 (기본: output)")),
-    ], example: "lorapress serve --port 8000"
+      Theme.option,
+    ], example: "lorapress serve --watch --port 8000"
   ) { arguments, console in
     try arguments.none("serve")
     let port = try arguments.integer("--port") ?? 8000
     guard port <= 65535 else { throw UsageError("--port must be at most 65535, not \(port)") }
-    let site = outputFolder(arguments).appendingPathComponent("site")
-    guard FileManager.default.fileExists(atPath: site.appendingPathComponent("index.html").path) else {
+    let output = outputFolder(arguments)
+    let site = output.appendingPathComponent("site")
+    let project = arguments.flag("--watch") ? try Project.locate() : nil
+    guard project != nil || FileManager.default.fileExists(atPath: site.appendingPathComponent("index.html").path)
+    else {
       throw RunsError(
         "\(site.path): there is no site yet; make it with `lorapress render` or `lorapress run EXPERIMENT`")
     }
-    let server = try PreviewServer(folder: site, host: arguments.value("--host") ?? "127.0.0.1", port: port)
+    let news = project.map { _ in PreviewNews() }
+    let server = try PreviewServer(
+      folder: site, host: arguments.value("--host") ?? "127.0.0.1", port: port, news: news)
     console.print(server.url)
     console.note(Words("Ctrl-C ends the preview", ko: "Ctrl-C를 누르면 끝납니다"))
-    while !Interruption.isRequested { usleep(100_000) }
+    if let project, let news {
+      // Network folders tell of no changes; there the files can be looked at instead.
+      let polls = ProcessInfo.processInfo.environment["LORAPRESS_WATCH"] == "poll"
+      PreviewWatch(
+        project: project, output: output, templates: try Theme.folder(arguments, project), news: news, console: console,
+        polls: polls
+      ).start()
+    }
+    // A build that is under way ends with the program; it leaves the old site or the new one.
+    while !Interruption.isRequested { usleep(50_000) }
     server.stop()
   }
 }

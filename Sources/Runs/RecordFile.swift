@@ -44,16 +44,27 @@ public enum RecordFile {
 
   /// Reads one record a line. A last line that was cut off (no "\n") is passed over.
   public static func readLines<Record: Decodable>(_ type: Record.Type, from url: URL) throws -> [Record] {
-    let data = try contents(url)
+    try decodeLines(type, from: try contents(url), file: url.relativePath)
+  }
+
+  /// One record a line, from bytes read before; `file` names them in errors.
+  public static func decodeLines<Record: Decodable>(_ type: Record.Type, from data: Data, file: String) throws
+    -> [Record]
+  {
     var records: [Record] = []
     var start = data.startIndex
     var number = 1
     while let end = data[start...].firstIndex(of: 0x0A) {
-      if end > start { records.append(try decode(type, data[start..<end], file: url.relativePath, line: number)) }
+      if end > start { records.append(try decode(type, data[start..<end], file: file, line: number)) }
       start = end + 1
       number += 1
     }
     return records
+  }
+
+  /// One record, from bytes read before; `file` names them in errors.
+  public static func decode<Record: Decodable>(_ type: Record.Type, from data: Data, file: String) throws -> Record {
+    try decode(type, data, file: file, line: nil)
   }
 
   /// One record from one line.

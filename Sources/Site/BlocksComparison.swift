@@ -17,7 +17,8 @@ struct ComparisonBlocks: Sendable {
   /// The runs with their model and date, each linked to its page two folders up.
   func list() -> Rich {
     let rows = runs.map { run -> (html: String, markdown: String) in
-      let facts = [run.record.model?.name, run.record.created.flatMap(words.date)].compactMap { $0 }.joined(separator: " · ")
+      let facts = [run.record.model?.name, run.record.created.flatMap(words.date)].compactMap { $0 }.joined(
+        separator: " · ")
       let address = Escape.html(PageRenderer.percentEncoded("../../runs/\(run.id)/index.html"))
       let tail = facts.isEmpty ? "" : " <span class=\"meta\">\(Escape.html(facts))</span>"
       return (

@@ -22,11 +22,14 @@ struct CodeRegions: Sendable {
   init(root: URL) throws {
     self.root = root
     var regions: [String: [Region]] = [:]
+    let mention = Data("region:".utf8)
     for folder in ["Sources", "scripts", "content/experiments"] {
       for path in try Self.files(below: root.appendingPathComponent(folder)) {
         let file = "\(folder)/\(path)"
         let url = root.appendingPathComponent(file)
-        guard let text = try? String(contentsOf: url, encoding: .utf8), text.contains("region:") else { continue }
+        guard let data = try? Data(contentsOf: url), data.range(of: mention) != nil,
+          let text = String(validating: data, as: UTF8.self)
+        else { continue }
         for region in try Self.regions(in: text, file: file) { regions[region.name, default: []].append(region) }
       }
     }

@@ -12,9 +12,13 @@ public protocol CodeHighlighter: Sendable {
 public final class HighlightCommand: CodeHighlighter {
   private let executable: URL?
   private let cache = Mutex<[String: String?]>([:])
+  private let store: CacheStore?
 
-  /// Takes `highlight` from the search path; without it all code is plain.
-  public init(searchPath: String = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin") {
+  /// Takes `highlight` from the search path; without it all code is plain. A store keeps what it made from one build to the next.
+  public init(
+    searchPath: String = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", store: CacheStore? = nil
+  ) {
+    self.store = store
     executable = searchPath.split(separator: ":").lazy
       .map { URL(fileURLWithPath: String($0)).appendingPathComponent("highlight") }
       .first { FileManager.default.isExecutableFile(atPath: $0.path) }
@@ -40,10 +44,35 @@ public final class HighlightCommand: CodeHighlighter {
   public func html(code: String, language: String) -> String? {
     guard let executable, let syntax = Self.syntaxes[language.lowercased()] else { return nil }
     let key = syntax + "\0" + code
-    if let known = cache.withLock({ $0[key] }) { return known }
-    let html = Self.run(executable, syntax: syntax, code: code).flatMap { Self.mapped($0, code: code) }
+    if let known = cache.withLock({ $0[key] }) {
+      store?.markUsed("code", Self.key(executable, syntax, code))
+      return known
+    }
+    let html = stored(executable, syntax: syntax, code: code)
     cache.withLock { $0[key] = html }
     return html
+  }
+
+  /// The HTML of `highlight` is kept, and read anew each time: a kept text can't bring in what a fresh one couldn't.
+  private func stored(_ executable: URL, syntax: String, code: String) -> String? {
+    let key = Self.key(executable, syntax, code)
+    if let data = store?.data("code", key), let html = Self.mapped(String(decoding: data, as: UTF8.self), code: code) {
+      return html
+    }
+    guard let made = Self.run(executable, syntax: syntax, code: code) else { return nil }
+    store?.keep(Data(made.utf8), "code", key)
+    return Self.mapped(made, code: code)
+  }
+
+  private static func key(_ executable: URL, _ syntax: String, _ code: String) -> String {
+    CacheStore.key([version(of: executable), syntax, code])
+  }
+
+  /// Another size or date of the program is another version of it.
+  private static func version(of executable: URL) -> String {
+    var status = stat()
+    guard stat(executable.path, &status) == 0 else { return "" }
+    return "\(status.st_size) \(status.st_mtim.tv_sec)"
   }
 
   /// Standard input comes from a file, so that neither pipe can fill up while the other is waited for.

@@ -1,4 +1,5 @@
 import CMarkdown
+import Foundation
 
 /// A parsed Markdown text.
 final class MarkdownDocument {
@@ -11,11 +12,16 @@ final class MarkdownDocument {
     return true
   }()
 
+  /// cmark-gfm keeps some of a parser's settings in global variables.
+  private static let parsing = NSLock()
+
   init(_ text: String) throws {
     guard Self.isPrepared else { throw SiteError("Markdown: cmark-gfm can't be prepared; run scripts/setup again") }
     var text = text
     let node = text.withUTF8 { bytes in
-      bytes.withMemoryRebound(to: CChar.self) { cmarkdown_parse($0.baseAddress, $0.count) }
+      Self.parsing.lock()
+      defer { Self.parsing.unlock() }
+      return bytes.withMemoryRebound(to: CChar.self) { cmarkdown_parse($0.baseAddress, $0.count) }
     }
     guard let node else {
       throw SiteError("Markdown: cmark-gfm's tables extension is missing; install libcmark-gfm-extensions-dev")

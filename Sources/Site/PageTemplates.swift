@@ -60,7 +60,8 @@ struct PageTemplates: Sendable {
     post.slug = group.slug
     post.compare = group.ids
     // The page is as young as its youngest run.
-    post.date = runs.compactMap { $0.record.created.map { String($0.prefix(10)) } }.filter { words.date($0) != nil }.max()
+    post.date = runs.compactMap { $0.record.created.map { String($0.prefix(10)) } }.filter { words.date($0) != nil }
+      .max()
     return post
   }
 

@@ -1,12 +1,12 @@
+import Charts
 import Formats
 import Foundation
 import Runs
-import Synchronization
 
-/// Pictures kept from one rendering to the next, since drawing them is nearly all of its time.
+/// Drawn charts and cards, kept from one rendering to the next, since drawing them is nearly all of its time.
 ///
-/// An entry is named by the hash of everything its pictures depend on, the program itself included, so a changed log, title or
-/// program finds no entry. Its own hash is checked when it is read: a damaged entry is drawn again.
+/// Only pictures are kept: titles, alt texts and tables are made anew from the data each time. An entry is named by the hash of
+/// everything its pictures depend on, so a changed log, title or program finds none.
 final class PictureCache: Sendable {
   /// Pictures by their file's suffix or name, in order, with what the drawing had to say.
   struct Entry: Equatable, Sendable {
@@ -27,45 +27,37 @@ final class PictureCache: Sendable {
     var warnings: [String] = []
   }
 
-  private let folder: URL?
-  private let used = Mutex<Set<String>>([])
+  private let store: CacheStore?
 
-  /// - Parameter folder: nil keeps nothing.
-  init(folder: URL?) { self.folder = folder }
+  /// Without a store everything is drawn.
+  init(store: CacheStore?) { self.store = store }
 
-  /// The hash of the running program: another build may draw otherwise.
-  private static let program: String = {
-    let path = "/proc/self/exe"
-    return (try? SHA256.hex(ofFile: URL(fileURLWithPath: path))) ?? "unknown"
+  /// The hash of the program and of a small chart it draws: another version of it, of the drawing libraries or of the fonts has
+  /// another one, and gets no old picture. Nil where the program can't be read.
+  private static let drawing: String? = {
+    guard let program = try? SHA256.hex(ofFile: URL(fileURLWithPath: "/proc/self/exe")) else { return nil }
+    let text = ChartText(title: "다람쥐 헌 쳇바퀴에 타고파 Quick 0123456789 −≤%", source: "probe", language: .ko)
+    let points = (0..<3).map { ChartPoint(step: $0, value: 1 / Double($0 + 1)) }
+    guard
+      case .picture(let picture)? = try? LearningRateChart(text: text, points: points, resumes: [], epochs: [])
+        .render(metadata: [])
+    else { return nil }
+    return CacheStore.key([program] + picture.images.map { SHA256.hex(of: Data($0.png)) })
   }()
 
   /// The entry of `key`, drawn where there is none yet.
   func entry(_ key: [String], draw: () throws -> Entry) throws -> Entry {
-    guard let folder else { return try draw() }
-    // Lengths keep ["ab", "c"] and ["a", "bc"] apart.
-    let text = ([Self.program] + key).map { "\($0.utf8.count):\($0)" }.joined()
-    let name = SHA256.hex(of: Data(text.utf8))
-    let url = folder.appendingPathComponent(name)
-    used.withLock { _ = $0.insert(name) }
-    if let data = try? Data(contentsOf: url), let kept = Self.decode(data) { return kept }
+    guard let store, let drawing = Self.drawing else { return try draw() }
+    let name = CacheStore.key([drawing] + key)
+    if let data = store.data("pictures", name), let kept = Self.decode(data) { return kept }
     let entry = try draw()
-    // A cache that can't be written costs time alone.
-    try? AtomicFile.write(Self.encode(entry), to: url, flushed: false)
+    store.keep(Self.encode(entry), "pictures", name)
     return entry
-  }
-
-  /// Removes what the last rendering did not use.
-  func prune() {
-    guard let folder, let names = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else { return }
-    let kept = used.withLock { $0 }
-    for name in names where !kept.contains(name) {
-      try? FileManager.default.removeItem(at: folder.appendingPathComponent(name))
-    }
   }
 
   // MARK: File
 
-  /// A line with the hash of the rest, a line of JSON, then the pictures' bytes one after the other.
+  /// A line of JSON, then the pictures' bytes one after the other.
   static func encode(_ entry: Entry) -> Data {
     let pictures = entry.pictures.map { picture -> JSONValue in
       [
@@ -78,18 +70,14 @@ final class PictureCache: Sendable {
       "pictures": .array(pictures), "sentence": entry.sentence.map { .string($0) } ?? .null,
       "warnings": .array(entry.warnings.map { .string($0) }),
     ]
-    var rest = Data((header.text() + "\n").utf8)
-    for picture in entry.pictures { rest.append(contentsOf: picture.png) }
-    return Data((SHA256.hex(of: rest) + "\n").utf8) + rest
+    var data = Data((header.text() + "\n").utf8)
+    for picture in entry.pictures { data.append(contentsOf: picture.png) }
+    return data
   }
 
   /// Nil for anything but a whole entry.
-  static func decode(_ data: Data) -> Entry? {
-    guard let line = data.firstIndex(of: 0x0A) else { return nil }
-    let rest = data[(line + 1)...]
-    guard String(decoding: data[..<line], as: UTF8.self) == SHA256.hex(of: Data(rest)),
-      let end = rest.firstIndex(of: 0x0A),
-      let header = try? JSONValue(parsing: Data(rest[..<end]), file: "")
+  static func decode(_ rest: Data) -> Entry? {
+    guard let end = rest.firstIndex(of: 0x0A), let header = try? JSONValue(parsing: Data(rest[..<end]), file: "")
     else { return nil }
     var entry = Entry(sentence: header["sentence"]?.string)
     entry.warnings = (header["warnings"]?.array ?? []).compactMap(\.string)

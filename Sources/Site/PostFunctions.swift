@@ -27,7 +27,8 @@ struct PostFunctions: Sendable {
   }
 
   /// Plain records for conditions and loops. Elements of lists carry `ref`, their place for `value()`.
-  func context() throws -> [String: Value] {
+  /// - Parameter text: the post's; of lists that it doesn't go through only the first element is made.
+  func context(for text: String) throws -> [String: Value] {
     guard let defaultRun else {
       return ["run": .none, "report": .none, "metrics": .none, "samples": .list([]), "events": .list([])]
     }
@@ -35,8 +36,12 @@ struct PostFunctions: Sendable {
     func record(_ path: String) throws -> Value {
       FileManager.default.fileExists(atPath: run.folder.at(path).path) ? Self.plain(try run.document(path)) : .none
     }
-    func list(_ path: String) throws -> Value {
-      guard case .list(let elements) = try record(path) else { return .list([]) }
+    func list(_ name: String, _ path: String) throws -> Value {
+      let use = RecordUse(of: name, in: text)
+      guard use != .none, FileManager.default.fileExists(atPath: run.folder.at(path).path),
+        case .array(let all) = try use == .full ? run.document(path) : run.firstLine(path)
+      else { return .list([]) }
+      let elements = all.map(Self.plain)
       return .list(
         elements.enumerated().map { index, element in
           guard case .dict(var mapping) = element else { return element }
@@ -47,7 +52,8 @@ struct PostFunctions: Sendable {
     return [
       "run": try record("run.json"), "report": try record("dataset/report.json"),
       "metrics": try record("evaluation/metrics.json"),
-      "samples": try list("evaluation/samples.jsonl"), "events": try list("log/metrics.jsonl"),
+      "samples": try list("samples", "evaluation/samples.jsonl"),
+      "events": try list("events", "log/metrics.jsonl"),
     ]
   }
 

@@ -108,7 +108,7 @@ struct PostPage {
       highlighter: highlighter)
     functions.register(in: &environment)
     environment.finalize = { try functions.printed($0) }
-    return try environment.template(post.text, name: post.file).render(functions.context())
+    return try environment.template(post.text, name: post.file).render(functions.context(for: post.text))
   }
 
   private func resources(_ ledger: Ledger) -> PageResources {

@@ -63,9 +63,9 @@ final class RunCharts: Sendable {
 
   private let cache: PictureCache
   private let drawn = Mutex<[Key: DrawnChart]>([:])
-
-  init(cache: PictureCache = PictureCache(folder: nil)) { self.cache = cache }
   private let overlays = Mutex<[OverlayKey: DrawnChart]>([:])
+
+  init(cache: PictureCache = PictureCache(store: nil)) { self.cache = cache }
 
   func draw(_ kind: ChartKind, run: RunData, finding: String?, logScale: Bool, language: SiteLanguage) throws
     -> DrawnChart

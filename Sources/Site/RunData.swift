@@ -16,7 +16,7 @@ struct RunData: Sendable {
   let hasReview: Bool
   /// SHA-256 of each of the run's ``sources``, by its path in the run folder.
   let hashes: [String: String]
-  private let documents: [String: JSONValue]
+  private let files: RunFiles
 
   private static let known = [
     "run.json", "config.yaml", "dataset/report.json", "evaluation/metrics.json", "evaluation/samples.jsonl",
@@ -37,32 +37,26 @@ struct RunData: Sendable {
     guard FileManager.default.fileExists(atPath: folder.record.path) else {
       throw SiteError("\(folder.record.path): there is no such run; train it with `lorapress run`, or name another run")
     }
-    func exists(_ url: URL) -> Bool { FileManager.default.fileExists(atPath: url.path) }
     id = folder.id
     self.folder = folder
-    record = try RecordFile.read(RunRecord.self, from: folder.record)
-    report = exists(folder.datasetReport) ? try RecordFile.read(DatasetReport.self, from: folder.datasetReport) : nil
-    evaluation =
-      exists(folder.evaluationMetrics)
-      ? try RecordFile.read(EvaluationRecord.self, from: folder.evaluationMetrics) : nil
-    samples = exists(folder.samples) ? try RecordFile.readLines(AnswerSample.self, from: folder.samples) : []
-    events = exists(folder.metricsLog) ? try RecordFile.readLines(MetricsEvent.self, from: folder.metricsLog) : []
-    hasReview = exists(folder.review)
-    try RunBounds.check(events, report, id: id)
-    var documents: [String: JSONValue] = [:]
-    var hashes: [String: String] = [:]
-    for path in Self.known where exists(folder.at(path)) {
-      documents[path] = try Self.document(folder.at(path))
+    files = try RunFiles(folder, paths: Self.sources)
+    guard let record = try files.record(RunRecord.self, "run.json") else {
+      throw SiteError("\(folder.record.path): went away while it was read; try again")
     }
-    for path in Self.sources where exists(folder.at(path)) { hashes[path] = try SHA256.hex(ofFile: folder.at(path)) }
-    self.documents = documents
-    self.hashes = hashes
-    config = exists(folder.config) ? try YAMLNode(parsing: Self.text(folder.config), file: folder.config.path) : nil
+    self.record = record
+    report = try files.record(DatasetReport.self, "dataset/report.json")
+    evaluation = try files.record(EvaluationRecord.self, "evaluation/metrics.json")
+    samples = try files.lines(AnswerSample.self, "evaluation/samples.jsonl")
+    events = try files.events("log/metrics.jsonl")
+    try RunBounds.check(events, report, id: id)
+    hasReview = FileManager.default.fileExists(atPath: folder.review.path)
+    hashes = files.hashes
+    config = try files.yaml("config.yaml")
   }
 
   /// A file of the run as JSON: JSONL is a list, YAML by its own rules.
   func document(_ path: String) throws -> JSONValue {
-    if let document = documents[path] { return document }
+    if let document = try files.document(path) { return document }
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
     guard !parts.contains(".."), !parts.contains(""), !parts.contains(".") else {
       throw SiteError("\"\(path)\": not a path inside the run folder")
@@ -75,6 +69,9 @@ struct RunData: Sendable {
     }
     return try Self.document(url)
   }
+
+  /// The first line of a JSONL file as a list of one, for who only asks whether there is any; the whole where that is known already.
+  func firstLine(_ path: String) throws -> JSONValue { try files.firstLine(path) ?? document(path) }
 
   static func document(_ url: URL) throws -> JSONValue {
     switch url.pathExtension {

@@ -39,22 +39,26 @@ public struct SiteBuilder: Sendable {
   private let sources: URL
   private let highlighter: any CodeHighlighter
   private let makesCards: Bool
+  private let cache: CacheStore?
 
   /// - Parameters:
   ///   - output: the folder with `runs/`; `posts/` and `site/` come beside it.
   ///   - content: the folder with `posts/*.md`.
   ///   - templates: the folder with the page templates and `style.css`.
   ///   - sources: the project's root, where code regions are looked for.
+  ///   - highlighter: by default Debian's `highlight`.
+  ///   - cache: where drawn charts, cards and coloured code are kept for the next build; without one all is made anew.
   ///   - cards: whether posts get `assets/`, pictures of their code, samples and scores.
   public init(
-    output: URL, content: URL, templates: URL, sources: URL, highlighter: any CodeHighlighter = HighlightCommand(),
-    cards: Bool = true
+    output: URL, content: URL, templates: URL, sources: URL, highlighter: (any CodeHighlighter)? = nil,
+    cache: CacheStore? = nil, cards: Bool = true
   ) {
     self.output = output
     self.content = content
     self.templates = templates
     self.sources = sources
-    self.highlighter = highlighter
+    self.highlighter = highlighter ?? HighlightCommand(store: cache)
+    self.cache = cache
     makesCards = cards
   }
 
@@ -75,27 +79,22 @@ public struct SiteBuilder: Sendable {
     let pages = try PageTemplates(folder: templates)
     let settings = try SiteSettings(content: content)
     let drafts = try readPosts()
-    let cache = PictureCache(folder: output.appendingPathComponent(".cache/pictures"))
-    let charts = RunCharts(cache: cache)
-    let regions = try CodeRegions(root: sources)
+    let pictures = PictureCache(store: cache)
+    let charts = RunCharts(cache: pictures)
+    let pen = Pen(
+      library: library, pages: pages, charts: charts, regions: try CodeRegions(root: sources), highlighter: highlighter,
+      pictures: pictures, settings: settings, drafts: drafts, makesCards: makesCards)
     var warnings: [String] = []
     var runPages: [(run: RunData, page: RenderedPost)] = []
-    for id in try library.ids() {
-      progress(.run(id))
-      let run: RunData
-      do { run = try library.run(id) } catch {
-        warnings.append("run \(id) is left out: \(error)")
-        continue
+    let ids = try library.ids()
+    for outcome in try Parallel.map(ids, finished: { progress(.run(ids[$0])) }, { try pen.page(ofRun: $0) }) {
+      switch outcome {
+      case .page(let run, let page): runPages.append((run, page))
+      case .leftOut(let reason): warnings.append(reason)
       }
-      let post = try pages.runPost(run, language: Self.language(of: run, drafts, settings))
-      let page = try PostPage(
-        post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter
-      ).render()
-      runPages.append((run, page))
     }
-    var posts: [RenderedPost] = []
+    var told: [Post] = []
     for var post in drafts {
-      progress(.post(post.slug))
       if let stand = substitute(of: post, library, runPages.map(\.run)) {
         warnings.append(
           "\(post.file) tells of the run \"\(stand)\", since its own, \"\(post.run ?? "")\", is not there")
@@ -105,19 +104,15 @@ public struct SiteBuilder: Sendable {
         warnings.append(reason)
         continue
       }
-      posts.append(
-        try PostPage(
-          post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter, cache: cache,
-          makesCards: makesCards, siteName: settings.title
-        ).render())
+      told.append(post)
     }
+    let slugs = told.map(\.slug)
+    var posts = try Parallel.map(told, finished: { progress(.post(slugs[$0])) }, { try pen.page(of: $0) })
     posts.sort { a, b in a.date != b.date ? a.date > b.date : a.slug.utf8.lexicographicallyPrecedes(b.slug.utf8) }
     warnings += (runPages.map(\.page) + posts).flatMap(\.warnings)
     let comparisons = try ComparisonPages(posts: posts, runs: runPages.map(\.run), settings: settings, templates: pages)
     warnings += comparisons.warnings
-    let compared = try comparisons.drafts.map { post in
-      try PostPage(post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter).render()
-    }
+    let compared = try Parallel.map(comparisons.drafts) { try pen.page(of: $0, isWritten: false) }
     progress(.writing)
     let plan = try SitePlan(
       RenderedSite(posts: posts, runs: runPages, comparisons: compared, settings: settings), pages: pages)
@@ -126,7 +121,7 @@ public struct SiteBuilder: Sendable {
       profiles, ProfileInput(posts: posts, runs: runPages, pages: pages, charts: charts, content: content))
     warnings += others.warnings
     let counts = try Staging(output: output).install(plan)
-    cache.prune()
+    cache?.prune()
     return SiteSummary(
       index: output.appendingPathComponent("site/index.html"), posts: posts.map(\.slug), runs: runPages.map(\.run.id),
       pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written,
@@ -139,6 +134,39 @@ public struct SiteBuilder: Sendable {
     let own = posts.filter { $0.run == run.id || run.config?["post"]?.string == $0.file }.map(\.language)
     if own.isEmpty { return run.record.language.flatMap(SiteLanguage.init) ?? settings.language ?? .ko }
     return own.contains(.ko) ? .ko : .en
+  }
+
+  /// What writes pages, from any thread.
+  private struct Pen: Sendable {
+    let library: RunLibrary
+    let pages: PageTemplates
+    let charts: RunCharts
+    let regions: CodeRegions
+    let highlighter: any CodeHighlighter
+    let pictures: PictureCache
+    let settings: SiteSettings
+    let drafts: [Post]
+    let makesCards: Bool
+
+    enum Outcome: Sendable {
+      case page(RunData, RenderedPost)
+      case leftOut(String)
+    }
+
+    func page(ofRun id: String) throws -> Outcome {
+      let run: RunData
+      do { run = try library.run(id) } catch { return .leftOut("run \(id) is left out: \(error)") }
+      let post = try pages.runPost(run, language: SiteBuilder.language(of: run, drafts, settings))
+      return .page(run, try page(of: post, isWritten: false))
+    }
+
+    /// `isWritten`: an author's post gets a link preview and cards; the page of a run or of a comparison has none.
+    func page(of post: Post, isWritten: Bool = true) throws -> RenderedPost {
+      try PostPage(
+        post: post, runs: library, charts: charts, regions: regions, highlighter: highlighter,
+        cache: isWritten ? pictures : nil, makesCards: makesCards, siteName: settings.title
+      ).render()
+    }
   }
 
   private func readPosts() throws -> [Post] {

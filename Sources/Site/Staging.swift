@@ -2,14 +2,27 @@ import CSystem
 import Foundation
 import Runs
 
-/// Puts a finished build in place: written aside, then swapped in, so that a reader sees the old site or the new one.
+/// Puts a finished build in place: built aside, then swapped in, so that a reader sees the old site or the new one, and a build
+/// that fails or is killed leaves a whole one.
 ///
-/// A file that stays the same is the same file afterwards, its time and inode untouched; where nothing changed at all, nothing is
-/// swapped. See docs/decisions/0006-staging.md.
+/// A file with the same bytes as before is not written again: the new folder gets a hard link to it, so that its inode and date
+/// stay. A folder in which nothing changed is not touched at all. What the file system can't do has a fallback: without hard links
+/// unchanged files are copied with their dates, without an exchange in one step a folder is moved aside for a moment, and the next
+/// build brings it back if that moment was the last.
 struct Staging {
   let output: URL
+  /// False only in tests of the fallbacks.
+  var linksFiles = true
+  var exchangesFolders = true
 
-  struct Counts {
+  /// One folder of the output, replaced as a whole.
+  struct Tree {
+    var name: String
+    /// Every file by its path below the folder.
+    var files: [String: Data]
+  }
+
+  struct Counts: Equatable {
     var written = 0
     var unchanged = 0
     var removed = 0
@@ -17,71 +30,88 @@ struct Staging {
 
   private static let prefix = ".site-building-"
 
-  func install(_ plan: SitePlan) throws -> Counts {
-    removeLeftovers()
-    let manager = FileManager.default
+  /// - Parameter more: further folders beside `posts` and `site`.
+  func install(_ plan: SitePlan, more: [Tree] = []) throws -> Counts {
+    let trees = [Tree(name: "posts", files: plan.posts), Tree(name: "site", files: plan.site)] + more
+    try AtomicFile.makeFolder(output)
+    let lock = Lock(output)
+    defer { lock.release() }
+    recover(trees)
     let building = output.appendingPathComponent("\(Self.prefix)\(getpid())")
-    defer { try? manager.removeItem(at: building) }
+    defer { remove(building) }
     var counts = Counts()
-    var changed: [String] = []
-    for (name, files) in [("posts", plan.posts), ("site", plan.site)] {
-      let place = output.appendingPathComponent(name)
-      let part = try build(files, old: place, new: building.appendingPathComponent(name))
-      counts.written += part.written
-      counts.unchanged += part.unchanged
-      counts.removed += part.removed
-      if part.written + part.removed > 0 || !manager.fileExists(atPath: place.path) { changed.append(name) }
+    var changed: [Tree] = []
+    for tree in trees {
+      let difference = try Difference(tree, old: place(tree))
+      counts.written += difference.written.count
+      counts.unchanged += tree.files.count - difference.written.count
+      counts.removed += difference.removed
+      if difference.isEmpty { continue }
+      try build(tree, difference, in: building.appendingPathComponent(tree.name))
+      changed.append(tree)
     }
-    for path in plan.charts.keys.sorted() {
-      guard let data = plan.charts[path] else { continue }
-      let isNew = try AtomicFile.writeIfChanged(
-        data, to: output.appendingPathComponent("runs").appendingPathComponent(path), flushed: false)
-      if isNew { counts.written += 1 } else { counts.unchanged += 1 }
-    }
-    for name in changed {
-      try swap(
-        building.appendingPathComponent(name), into: output.appendingPathComponent(name),
-        aside: building.appendingPathComponent("old-\(name)"))
-    }
+    try writeCharts(plan.charts, &counts)
+    try swap(changed, in: building)
     return counts
   }
+
+  private func place(_ tree: Tree) -> URL { output.appendingPathComponent(tree.name) }
 
   // MARK: Building aside
 
-  /// Makes the new folder from what changed and links to what did not.
-  private func build(_ files: [String: Data], old: URL, new: URL) throws -> Counts {
-    var counts = Counts()
-    try AtomicFile.makeFolder(new)
-    var folders: Set<String> = []
-    for path in files.keys.sorted() {
-      guard let data = files[path] else { continue }
-      let target = new.appendingPathComponent(path)
-      let folder = target.deletingLastPathComponent()
-      if folders.insert(folder.path).inserted { try AtomicFile.makeFolder(folder) }
-      let source = old.appendingPathComponent(path)
-      if holds(source, data) {
-        counts.unchanged += 1
-        if link(source.path, target.path) == 0 { continue }
-        // No hard links here: a copy with the old time.
-        try write(data, to: target)
-        copyTime(from: source, to: target)
-      } else {
-        counts.written += 1
-        try write(data, to: target)
+  /// What of a tree differs from the folder that is there.
+  private struct Difference {
+    var written: Set<String> = []
+    var removed = 0
+    var isMissing = false
+
+    var isEmpty: Bool { written.isEmpty && removed == 0 && !isMissing }
+
+    init(_ tree: Tree, old: URL) throws {
+      let before = try CodeRegions.files(below: old)
+      isMissing = !FileManager.default.fileExists(atPath: old.path)
+      removed = before.filter { tree.files[$0] == nil }.count
+      let paths = tree.files.keys.sorted()
+      let files = tree.files
+      let same = try Parallel.map(paths) { path in
+        files[path].map { Staging.holds(old.appendingPathComponent(path), $0) } ?? false
       }
+      for (path, isSame) in zip(paths, same) where !isSame { written.insert(path) }
     }
-    let before = (try? CodeRegions.files(below: old)) ?? []
-    counts.removed = before.filter { files[$0] == nil }.count
-    return counts
   }
 
-  /// Whether a plain file has exactly these bytes.
-  private func holds(_ url: URL, _ data: Data) -> Bool {
+  /// Whether a regular file (not a link to one) holds exactly these bytes.
+  private static func holds(_ file: URL, _ data: Data) -> Bool {
     var status = stat()
-    guard lstat(url.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) == data.count else {
+    guard lstat(file.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) == data.count else {
       return false
     }
-    return (try? Data(contentsOf: url)) == data
+    return (try? Data(contentsOf: file)) == data
+  }
+
+  private func build(_ tree: Tree, _ difference: Difference, in folder: URL) throws {
+    var made: Set<String> = []
+    try AtomicFile.makeFolder(folder)
+    for path in tree.files.keys.sorted() {
+      guard let data = tree.files[path] else { continue }
+      let file = folder.appendingPathComponent(path)
+      let parent = file.deletingLastPathComponent()
+      if made.insert(parent.path).inserted { try AtomicFile.makeFolder(parent) }
+      if difference.written.contains(path) {
+        try write(data, to: file)
+      } else {
+        try keep(place(tree).appendingPathComponent(path), as: file, data)
+      }
+    }
+  }
+
+  private func keep(_ old: URL, as new: URL, _ data: Data) throws {
+    if linksFiles, link(old.path, new.path) == 0 { return }
+    try write(data, to: new)
+    var status = stat()
+    guard stat(old.path, &status) == 0 else { return }
+    let times = [status.st_atim, status.st_mtim]
+    _ = utimensat(AT_FDCWD, new.path, times, 0)
   }
 
   private func write(_ data: Data, to url: URL) throws {
@@ -91,47 +121,80 @@ struct Staging {
     }
   }
 
-  private func copyTime(from source: URL, to target: URL) {
-    var status = stat()
-    guard lstat(source.path, &status) == 0 else { return }
-    _ = utimensat(AT_FDCWD, target.path, [status.st_atim, status.st_mtim], 0)
+  private func writeCharts(_ charts: [String: Data], _ counts: inout Counts) throws {
+    let runs = output.appendingPathComponent("runs")
+    let paths = charts.keys.sorted()
+    let written = try Parallel.map(paths) { path in
+      guard let data = charts[path] else { return false }
+      let file = runs.appendingPathComponent(path)
+      if Staging.holds(file, data) { return false }
+      // Flushing each of thousands would take longer than all the rest; the next build mends what a power cut left.
+      try AtomicFile.write(data, to: file, isFlushed: false)
+      return true
+    }
+    counts.written += written.filter { $0 }.count
+    counts.unchanged += written.filter { !$0 }.count
   }
 
-  // MARK: Swapping
+  // MARK: Swapping in
 
-  /// Exchanges the two folders in one step where the file system can; elsewhere the old one is moved out of the way first, and
-  /// comes back if the new one can't be moved in.
-  private func swap(_ new: URL, into place: URL, aside: URL) throws {
-    switch csystem_exchange(new.path, place.path) {
-    case 0: return
-    case ENOENT:
-      guard rename(new.path, place.path) == 0 else { throw RunsError.unwritable(place.path, code: errno) }
-    case ENOSYS, EINVAL:
-      guard rename(place.path, aside.path) == 0 else { throw RunsError.unwritable(place.path, code: errno) }
-      guard rename(new.path, place.path) == 0 else {
-        let code = errno
-        _ = rename(aside.path, place.path)
-        throw RunsError.unwritable(place.path, code: code)
+  /// All folders, or none: where one can't be put in place, those before it go back.
+  private func swap(_ trees: [Tree], in building: URL) throws {
+    var done: [Tree] = []
+    for tree in trees {
+      do { try swap(building.appendingPathComponent(tree.name), into: place(tree)) } catch {
+        for tree in done.reversed() { try? swap(building.appendingPathComponent(tree.name), into: place(tree)) }
+        throw error
       }
-    case let code: throw RunsError.unwritable(place.path, code: code)
+      done.append(tree)
     }
   }
 
-  /// Folders of builds whose process is gone. One that was killed between the two renames above still holds the old site.
-  private func removeLeftovers() {
-    let manager = FileManager.default
-    for name in (try? manager.contentsOfDirectory(atPath: output.path)) ?? [] where name.hasPrefix(Self.prefix) {
-      guard let process = Int32(name.dropFirst(Self.prefix.count)), kill(process, 0) != 0, errno == ESRCH else {
-        continue
-      }
-      let folder = output.appendingPathComponent(name)
-      for part in ["posts", "site"] {
-        let place = output.appendingPathComponent(part)
-        if !manager.fileExists(atPath: place.path) {
-          _ = rename(folder.appendingPathComponent("old-\(part)").path, place.path)
-        }
-      }
-      try? manager.removeItem(at: folder)
+  /// Afterwards the old folder, where there was one, lies in the new one's place.
+  private func swap(_ new: URL, into place: URL) throws {
+    if exchangesFolders, csystem_exchange(new.path, place.path) == 0 { return }
+    let aside = Self.aside(place)
+    let hadOld = rename(place.path, aside.path) == 0
+    if !hadOld, errno != ENOENT { throw RunsError.unwritable(place.path, code: errno) }
+    guard rename(new.path, place.path) == 0 else {
+      let code = errno
+      if hadOld { _ = rename(aside.path, place.path) }
+      throw RunsError.unwritable(place.path, code: code)
     }
+    if hadOld { _ = rename(aside.path, new.path) }
+  }
+
+  // MARK: After a build that was killed
+
+  /// Brings back a folder that was moved aside and removes half-built ones. Called with the lock held: nobody else is building.
+  private func recover(_ trees: [Tree]) {
+    for tree in trees {
+      let aside = Self.aside(place(tree))
+      // Renaming onto an existing folder fails unless that is empty, so a finished swap is not undone.
+      if rename(aside.path, place(tree).path) != 0, errno != ENOENT { remove(aside) }
+    }
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: output.path)) ?? []
+    where name.hasPrefix(Self.prefix) && Int(name.dropFirst(Self.prefix.count)) != nil {
+      remove(output.appendingPathComponent(name))
+    }
+  }
+
+  private static func aside(_ place: URL) -> URL {
+    place.deletingLastPathComponent().appendingPathComponent(".\(place.lastPathComponent).before")
+  }
+
+  private func remove(_ folder: URL) { try? FileManager.default.removeItem(at: folder) }
+
+  /// Keeps a second build of the same output waiting. It is on the folder itself, so that it leaves no file behind; where a file
+  /// system has no locks, two builds at once may do work twice.
+  private struct Lock {
+    private let descriptor: Int32
+
+    init(_ folder: URL) {
+      descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      if descriptor >= 0 { while flock(descriptor, LOCK_EX) != 0, errno == EINTR {} }
+    }
+
+    func release() { if descriptor >= 0 { close(descriptor) } }
   }
 }

@@ -202,14 +202,21 @@ extension VerificationWork {
     guard let decoded = pictures[hash(of: path)] else { return }
     let texts: [ChartMetadata]
     do { texts = try decoded.get() } catch { return fault(.pictureBroken, path, about: "\(error)") }
-    func text(_ key: String) -> String? { texts.first { $0.key == key }?.value }
-    // A picture of the author's own has no such text.
-    guard let run = text(ChartMetadata.runKey) else { return }
-    guard let source = text(ChartMetadata.sourceKey), let drawn = text(ChartMetadata.sourceHashKey)
-    else {
-      if !runIds.contains(run) { fault(.pictureSource, path, says: "run \(run)", expected: nil, about: "run \(run)") }
-      return
+    func values(_ key: String) -> [String] { texts.filter { $0.key == key }.map(\.value) }
+    // A picture of the author's own has no such text; one of several runs has a triple for each, in order.
+    let runs = values(ChartMetadata.runKey)
+    let sources = values(ChartMetadata.sourceKey)
+    let hashes = values(ChartMetadata.sourceHashKey)
+    for (index, run) in runs.enumerated() {
+      guard sources.count == runs.count, hashes.count == runs.count else {
+        if !runIds.contains(run) { fault(.pictureSource, path, says: "run \(run)", expected: nil, about: "run \(run)") }
+        continue
+      }
+      checkSource(of: path, run: run, source: sources[index], drawn: hashes[index])
     }
+  }
+
+  private func checkSource(of path: String, run: String, source: String, drawn: String) {
     let place = "runs/\(run)/\(source)"
     let now = hash(run, source)
     guard now != drawn else { return }

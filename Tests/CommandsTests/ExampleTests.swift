@@ -75,6 +75,7 @@ import Testing
   private static func files(_ folder: URL) throws -> [String] {
     let paths = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
     return paths.filter { path in
+      if path.hasPrefix(".cache") { return false }  // A render's own, never committed.
       var isFolder: ObjCBool = false
       return FileManager.default.fileExists(atPath: folder.appendingPathComponent(path).path, isDirectory: &isFolder)
         && !isFolder.boolValue && !path.hasPrefix(".cache/")

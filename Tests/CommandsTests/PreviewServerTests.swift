@@ -23,7 +23,7 @@ import Testing
         #expect(answer.status == 200, "\(path)")
         #expect(answer.headers["content-type"] == type, "\(path)")
         #expect(answer.text == text, "\(path)")
-        #expect(answer.headers["cache-control"] == "no-store")
+        #expect(answer.headers["cache-control"] == "no-cache" && answer.headers["etag"]?.hasPrefix("\"") == true)
         #expect(answer.headers["content-length"] == "\(text.utf8.count)")
       }
       let empty = try server.get("/empty.txt")
@@ -65,6 +65,72 @@ import Testing
       #expect(try server.get("/empty.txt", ["Range: bytes=0-"]).status == 416)
       #expect(try server.get("/digits.txt", ["Range: bytes=0-3", "If-Range: \"x\""]).status == 200)
       #expect(try server.get("/digits.txt").headers["accept-ranges"] == "bytes")
+    }
+  }
+
+  @Test func whatTheBrowserKnowsIsNotSentAgain() throws {
+    try withSite { server in
+      let tag = try #require(try server.get("/digits.txt").headers["etag"])
+      for known in [tag, "W/\(tag)", "\"x\", \(tag)", "*"] {
+        let answer = try server.get("/digits.txt", ["If-None-Match: \(known)"])
+        #expect(answer.status == 304 && answer.body.isEmpty && answer.headers["etag"] == tag, "\(known)")
+      }
+      #expect(try server.get("/digits.txt", ["If-None-Match: \"x\""]).text == "0123456789")
+      #expect(try server.get("/digits.txt", ["Range: bytes=0-3", "If-Range: \(tag)"]).text == "0123")
+      // Another file of the same name, length and bytes is another one.
+      let file = server.folder.appendingPathComponent("digits.txt")
+      try Data("0123456789".utf8).write(to: file, options: .atomic)
+      let again = try server.get("/digits.txt", ["If-None-Match: \(tag)"])
+      #expect(again.status == 200 && again.headers["etag"] != tag)
+      #expect(try server.get("/digits.txt", ["Range: bytes=0-3", "If-Range: \(tag)"]).status == 200)
+    }
+  }
+
+  /// A page of another site whose name leads here must not read the drafts.
+  @Test func otherNamesAreRefused() throws {
+    try withSite { (server) throws -> Void in
+      func status(_ host: String) throws -> Int {
+        let text = "GET /style.css HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n"
+        return try Answer(try exchange(port: server.port, Data(text.utf8))).status
+      }
+      for host in ["127.0.0.1", "127.0.0.1:\(server.port)", "localhost:\(server.port)", "LOCALHOST", "[::1]:80"] {
+        #expect(try status(host) == 200, "\(host)")
+      }
+      for host in [
+        "evil.example", "evil.example:\(server.port)", "127.0.0.1.evil.example", "", "[::2]", "localhost.evil",
+      ] {
+        #expect(try status(host) == 403, "\(host)")
+      }
+    }
+  }
+
+  @Test func onlyAWatchedSiteGetsTheScript() throws {
+    try Fixtures.withTemporaryFolder { folder in
+      let file = folder.appendingPathComponent("index.html")
+      let page = "<!doctype html><body><p>본문 </body> 글자</p></body></html>"
+      try Data(page.utf8).write(to: file)
+      let news = PreviewNews(series: "s")
+      let server = try PreviewServer(folder: folder, news: news)
+      defer { server.stop() }
+      func get(_ path: String, _ method: String = "GET") throws -> Answer {
+        let text = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        return try Answer(try exchange(port: server.port, Data(text.utf8)))
+      }
+      let script = "<script src=\"/.lorapress/reload.js\" data-version=\"s-0\"></script>\n"
+      let answer = try get("/")
+      #expect(answer.text == page.replacing("</body></html>", with: script + "</body></html>"))
+      #expect(answer.headers["cache-control"] == "no-store")
+      #expect(try get("/", "HEAD").headers["content-length"] == answer.headers["content-length"])
+      #expect(try String(contentsOf: file, encoding: .utf8) == page)
+      news.built(isNew: true)
+      #expect(try get("/").text.contains("data-version=\"s-1\""))
+      news.built(isNew: false)
+      #expect(try get("/").text.contains("data-version=\"s-1\""))
+      // A page that isn't there may come.
+      let missing = try get("/none.html")
+      #expect(missing.status == 404 && missing.text.contains("reload.js"))
+      #expect(try get("/.lorapress/reload.js").headers["content-type"] == "text/javascript; charset=utf-8")
+      #expect(try get("/.lorapress/other").status == 404)
     }
   }
 
@@ -141,7 +207,7 @@ import Testing
   @Test func oneConnectionCarriesManyRequests() throws {
     try withSite { server in
       let two =
-        "GET /style.css HTTP/1.1\r\nHost: x\r\n\r\nGET /digits.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        "GET /style.css HTTP/1.1\r\nHost: localhost\r\n\r\nGET /digits.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
       let text = String(decoding: try exchange(port: server.port, Data(two.utf8)), as: UTF8.self)
       #expect(text.components(separatedBy: "HTTP/1.1 200 OK").count == 3)
       #expect(text.hasSuffix("0123456789"))
@@ -154,7 +220,7 @@ import Testing
       try Data(count: 64 << 20).write(to: big)
       for _ in 0..<5 {
         let socket = try connect(port: server.port)
-        try write(Data("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n".utf8), to: socket)
+        try write(Data("GET /big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8), to: socket)
         var first: UInt8 = 0
         #expect(recv(socket, &first, 1, 0) == 1)
         close(socket)
@@ -313,7 +379,7 @@ private struct Answer {
 }
 
 /// Sends `request` and reads until the server closes the connection.
-private func exchange(port: Int, _ request: Data) throws -> Data {
+func exchange(port: Int, _ request: Data) throws -> Data {
   let socket = try connect(port: port)
   defer { close(socket) }
   try write(request, to: socket)
@@ -327,7 +393,7 @@ private func exchange(port: Int, _ request: Data) throws -> Data {
   }
 }
 
-private func connect(port: Int) throws -> Int32 {
+func connect(port: Int) throws -> Int32 {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
   var limit = timeval(tv_sec: 20, tv_usec: 0)
   setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -346,7 +412,7 @@ private func connect(port: Int) throws -> Int32 {
   return descriptor
 }
 
-private func write(_ data: Data, to socket: Int32) throws {
+func write(_ data: Data, to socket: Int32) throws {
   let sent = data.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
   guard sent == data.count else { throw POSIXError(.EIO) }
 }

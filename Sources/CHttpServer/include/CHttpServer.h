@@ -38,6 +38,12 @@ lora_http_response *lora_http_response_bytes(const void *bytes, size_t length);
 /// A response with `length` bytes of a file from `offset` on. Takes the descriptor over, also when it returns NULL.
 lora_http_response *lora_http_response_file(int descriptor, uint64_t offset, uint64_t length);
 
+/// Puts at most `capacity` bytes of a stream into `buffer`, waiting for them as long as it likes; 0 ends the stream.
+typedef size_t (*lora_http_reader)(void *context, char *buffer, size_t capacity);
+
+/// A response without an end of its own. `reader` is called on the connection's thread, `release` once when nobody reads any more.
+lora_http_response *lora_http_response_stream(lora_http_reader reader, void (*release)(void *context), void *context);
+
 void lora_http_set(lora_http_response *response, const char *name, const char *value);
 
 /// Sends the response (its headers alone to HEAD) and frees it.
