@@ -3,8 +3,7 @@ import Foundation
 /// Files that are there whole or not at all: written beside their place, flushed, then renamed.
 public enum AtomicFile {
   /// Writes `data` to `url`, making the folders above it. On an error the old file stands as it was.
-  /// - Parameter isFlushed: false for what can be made again at any time and need not outlive a power cut.
-  public static func write(_ data: Data, to url: URL, isFlushed: Bool = true) throws(RunsError) {
+  public static func write(_ data: Data, to url: URL, flushed: Bool = true) throws(RunsError) {
     try makeFolder(url.deletingLastPathComponent())
     let temporary = url.deletingLastPathComponent()
       .appendingPathComponent(".\(url.lastPathComponent).\(getpid()).tmp")
@@ -12,7 +11,7 @@ public enum AtomicFile {
     guard descriptor >= 0 else { throw .unwritable(url.path, code: errno) }
     var failure: Int32 = 0
     data.withUnsafeBytes { bytes in failure = writeAll(bytes, to: descriptor) }
-    if isFlushed, failure == 0, fsync(descriptor) != 0 { failure = errno }
+    if failure == 0, flushed, fsync(descriptor) != 0 { failure = errno }
     if close(descriptor) != 0, failure == 0 { failure = errno }
     if failure == 0, rename(temporary.path, url.path) != 0 { failure = errno }
     guard failure == 0 else {
@@ -25,11 +24,12 @@ public enum AtomicFile {
     try write(Data(text.utf8), to: url)
   }
 
-  /// Leaves the file untouched when it already holds these bytes. Returns whether it wrote.
+  /// Leaves the file untouched when it already holds these bytes. Returns whether it wrote. `flushed: false` is for files that
+  /// can be made again: they are whole after a crash of the program, not of the machine.
   @discardableResult
-  public static func writeIfChanged(_ data: Data, to url: URL) throws(RunsError) -> Bool {
+  public static func writeIfChanged(_ data: Data, to url: URL, flushed: Bool = true) throws(RunsError) -> Bool {
     if let old = try? Data(contentsOf: url), old == data { return false }
-    try write(data, to: url)
+    try write(data, to: url, flushed: flushed)
     return true
   }
 

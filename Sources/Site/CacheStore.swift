@@ -9,6 +9,8 @@ import Synchronization
 public final class CacheStore: Sendable {
   private let folder: URL
   private let used = Mutex<Set<String>>([])
+  /// The folders this store keeps tidy; others beside them are not its own.
+  private static let kinds = ["charts", "code"]
   private static let magic = "lorapress-cache-1 "
 
   public init(folder: URL) { self.folder = folder }
@@ -50,7 +52,7 @@ public final class CacheStore: Sendable {
       return used
     }
     let files = FileManager.default
-    for kind in (try? files.contentsOfDirectory(atPath: folder.path)) ?? [] {
+    for kind in Self.kinds {
       let place = folder.appendingPathComponent(kind)
       for name in (try? files.contentsOfDirectory(atPath: place.path)) ?? [] where !kept.contains("\(kind)/\(name)") {
         unlink(place.appendingPathComponent(name).path)

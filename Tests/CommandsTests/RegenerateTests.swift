@@ -41,17 +41,17 @@ import Testing
       let texts = [("옛 글", ""), ("새 글", "{{ eval_history() }}\n\n{{ chart(\"learning_rate\") }}\n")]
       for (text, more) in texts {
         try project.writePost(text, more: more)
-        _ = try render()
         took = try render()
         whole.append((try project.bytes("site"), try project.bytes("posts")))
       }
       #expect(whole[0].site != whole[1].site && whole[0].posts != whole[1].posts)
       var seen: Set<Int> = []
-      for round in 0..<60 {
+      // Sixty moments at least; more on a busy machine, until both have been seen.
+      for round in 0..<240 where round < 60 || seen.count < 2 {
         try project.writePost(texts[round % 2].0, more: texts[round % 2].1)
         let process = try project.start(["render"])
-        // From the start of the work to a little past its end.
-        usleep(UInt32(took * 1_200_000 * Double(round) / 60))
+        // From the start of the work to well past its end.
+        usleep(UInt32(took * 2_000_000 * Double(round % 59) / 59))
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         let (site, posts) = (try project.bytes("site"), try project.bytes("posts"))

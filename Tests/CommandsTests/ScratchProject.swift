@@ -37,6 +37,7 @@ struct ScratchProject {
       ```
 
       {{ chart("loss") }}
+
       \(more)
       """
     try body.write(to: post, atomically: true, encoding: .utf8)

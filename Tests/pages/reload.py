@@ -57,7 +57,7 @@ def main(program, project, post="korean-textbooks"):
             place = page.evaluate("scrollY")
             print(f"scrolled to {place}, where it was" if place == 1500 else f"failed: scrolled to {place}, not to 1500")
             picture = lambda: page.evaluate(
-                "fetch(document.querySelector('figure.chart img').src).then(r => r.arrayBuffer())"
+                "fetch(document.querySelector('img[src^=loss]').src).then(r => r.arrayBuffer())"
                 ".then(b => crypto.subtle.digest('SHA-256', b)).then(h => Array.from(new Uint8Array(h)).join())")
             before = picture()
             with log.open("ab") as out:
