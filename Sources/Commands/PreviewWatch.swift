@@ -10,6 +10,7 @@ final class PreviewWatch: @unchecked Sendable {  // `work` runs on one thread al
   private let console: Console
   private let news: PreviewNews
   private let builder: SiteBuilder
+  private let templates: URL
   private let lock = NSLock()
   private var isStopped = false
   private let polls: Bool
@@ -27,6 +28,7 @@ final class PreviewWatch: @unchecked Sendable {  // `work` runs on one thread al
     self.news = news
     self.console = console
     self.polls = polls
+    self.templates = templates
     // Cards take a while and are not part of the site.
     builder = SiteCommands.builder(project, output: output, templates: templates, cards: false)
   }
@@ -125,7 +127,7 @@ final class PreviewWatch: @unchecked Sendable {  // `work` runs on one thread al
     let output = self.output.path
     let runs = self.runs
     let roots = [
-      project.content.path, project.templates.path, project.root.appendingPathComponent("Sources").path,
+      project.content.path, templates.path, project.root.appendingPathComponent("Sources").path,
       project.root.appendingPathComponent("scripts").path,
     ]
     return FileWatcher.Scope(

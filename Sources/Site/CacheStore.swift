@@ -10,7 +10,7 @@ public final class CacheStore: Sendable {
   private let folder: URL
   private let used = Mutex<Set<String>>([])
   /// The folders this store keeps tidy; others beside them are not its own.
-  private static let kinds = ["charts", "code"]
+  private static let kinds = ["pictures", "code"]
   private static let magic = "lorapress-cache-1 "
 
   public init(folder: URL) { self.folder = folder }

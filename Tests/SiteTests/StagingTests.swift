@@ -103,7 +103,8 @@ private struct Snapshot: Equatable {
   private func plan(_ texts: [String: String]) throws -> SitePlan {
     try Fixtures.withTemporaryFolder { _ in
       var plan = try SitePlan(
-        RenderedSite(posts: [], runs: [], comparisons: [], settings: SiteSettings()), pages: PageTemplates(folder: Fixtures.root.appendingPathComponent("templates")))
+        RenderedSite(posts: [], runs: [], comparisons: [], settings: SiteSettings()),
+        pages: PageTemplates(folder: Fixtures.root.appendingPathComponent("templates")))
       plan.site = texts.mapValues { Data($0.utf8) }
       return plan
     }
@@ -173,7 +174,7 @@ private struct Snapshot: Equatable {
       cache: CacheStore(folder: folder.appendingPathComponent(".cache")))
   }
 
-  private func entries(_ folder: URL, _ kind: String = "charts") throws -> [URL] {
+  private func entries(_ folder: URL, _ kind: String = "pictures") throws -> [URL] {
     let place = folder.appendingPathComponent(".cache/\(kind)")
     return try FileManager.default.contentsOfDirectory(atPath: place.path).sorted().map(place.appendingPathComponent)
   }
@@ -221,12 +222,12 @@ private struct Snapshot: Equatable {
       let store = CacheStore(folder: folder)
       let (a, b) = (CacheStore.key(["ab", "c"]), CacheStore.key(["a", "bc"]))
       #expect(a != b)
-      store.keep(Data("one".utf8), "charts", a)
-      store.keep(Data("two".utf8), "charts", b)
+      store.keep(Data("one".utf8), "pictures", a)
+      store.keep(Data("two".utf8), "pictures", b)
       store.prune()
-      #expect(store.data("charts", a) == Data("one".utf8))
+      #expect(store.data("pictures", a) == Data("one".utf8))
       store.prune()
-      #expect(store.data("charts", a) == Data("one".utf8) && store.data("charts", b) == nil)
+      #expect(store.data("pictures", a) == Data("one".utf8) && store.data("pictures", b) == nil)
     }
   }
 }
