@@ -14,7 +14,7 @@ import Testing
         (first, ["TZ": "Asia/Seoul", "LC_ALL": "ko_KR.UTF-8", "LANG": "ko_KR.UTF-8"]),
         (second, ["TZ": "America/New_York", "LC_ALL": "C", "LANG": "de_DE.UTF-8"]),
       ] {
-        let process = try project.start(["render"], environment: environment)
+        let process = try project.start(["render", "--no-cards"], environment: environment)
         process.waitUntilExit()
         #expect(process.terminationStatus == 0)
       }
@@ -31,7 +31,7 @@ import Testing
       let project = try ScratchProject(folder)
       func render() throws -> TimeInterval {
         let start = Date()
-        let process = try project.start(["render"])
+        let process = try project.start(["render", "--no-cards"])
         process.waitUntilExit()
         #expect(process.terminationStatus == 0)
         return Date().timeIntervalSince(start)
@@ -49,7 +49,7 @@ import Testing
       // Sixty moments at least; more on a busy machine, until both have been seen.
       for round in 0..<240 where round < 60 || seen.count < 2 {
         try project.writePost(texts[round % 2].0, more: texts[round % 2].1)
-        let process = try project.start(["render"])
+        let process = try project.start(["render", "--no-cards"])
         // From the start of the work to well past its end.
         usleep(UInt32(took * 2_000_000 * Double(round % 59) / 59))
         kill(process.processIdentifier, SIGKILL)

@@ -29,7 +29,7 @@ import Testing
   @Test func profilesAreMadeAndToldOf() throws {
     try withOutput { program, output in
       let profiles = ["hub", "html", "velog"].flatMap { ["--profile", $0] }
-      let result = try program.run(["render", "--output", output.path] + profiles)
+      let result = try program.run(["render", "--no-cards", "--output", output.path] + profiles)
       #expect(result.code == 0)
       #expect(result.lastLine == output.appendingPathComponent("site/index.html").path)
       #expect(result.errors.contains("hub: \(output.path)/profiles/hub (2 files)."))

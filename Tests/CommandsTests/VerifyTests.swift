@@ -12,7 +12,7 @@ import Testing
       try FileManager.default.copyItem(
         at: Fixtures.root.appendingPathComponent("output/example/runs"),
         to: program.output.appendingPathComponent("runs"))
-      #expect(try program.run(["render", "--output", program.output.path]).code == 0)
+      #expect(try program.run(["render", "--no-cards", "--output", program.output.path]).code == 0)
       try body(program)
     }
   }

@@ -343,7 +343,7 @@ extension HostileTests {
       _ = try Made.builder(folder.appendingPathComponent("out"))
       let builder = SiteBuilder(
         output: folder.appendingPathComponent("out"), content: Made.project.appendingPathComponent("content"),
-        templates: templates, sources: Made.project)
+        templates: templates, sources: Made.project, cards: false)
       let file = templates.appendingPathComponent(name)
       let text = try String(contentsOf: file, encoding: .utf8)
       let line = text.split(separator: "\n", omittingEmptySubsequences: false).count

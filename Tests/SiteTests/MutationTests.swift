@@ -27,7 +27,7 @@ import Testing
       let root = Fixtures.root
       _ = try SiteBuilder(
         output: folder, content: root.appendingPathComponent("content"),
-        templates: root.appendingPathComponent("templates"), sources: root
+        templates: root.appendingPathComponent("templates"), sources: root, cards: false
       ).render()
       let verification = Verification(output: folder, content: nil)
       #expect(try verification.check().faults == [], "the clean site")

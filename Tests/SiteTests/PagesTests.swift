@@ -43,7 +43,8 @@ struct MadeSite {
 
   @discardableResult
   func render(templates: URL = Fixtures.root.appendingPathComponent("templates")) throws -> SiteSummary {
-    try SiteBuilder(output: output, content: content, templates: templates, sources: Made.project).render()
+    try SiteBuilder(output: output, content: content, templates: templates, sources: Made.project, cards: false)
+      .render()
   }
 
   func page(_ path: String) throws -> String {

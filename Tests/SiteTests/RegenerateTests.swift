@@ -76,7 +76,7 @@ import Testing
         to: content.appendingPathComponent("bad.md"), atomically: true, encoding: .utf8)
       let broken = SiteBuilder(
         output: folder, content: folder.appendingPathComponent("content"),
-        templates: Fixtures.root.appendingPathComponent("templates"), sources: Made.project)
+        templates: Fixtures.root.appendingPathComponent("templates"), sources: Made.project, cards: false)
       let error = #expect(throws: (any Error).self) { try broken.render() }
       #expect("\(error.map { "\($0)" } ?? "")".contains("content/posts/bad.md:5:"))
       #expect(try marks(folder) == before)

@@ -82,7 +82,7 @@ private struct Snapshot: Equatable {
       let builder = SiteBuilder(
         output: folder, content: Made.project.appendingPathComponent("content"),
         templates: Fixtures.root.appendingPathComponent("templates"), sources: Made.project,
-        cache: hasCache ? CacheStore(folder: folder.appendingPathComponent(".cache")) : nil)
+        cache: hasCache ? CacheStore(folder: folder.appendingPathComponent(".cache")) : nil, cards: false)
       _ = try builder.render()
       let before = try Snapshot(folder)
       try addLine(folder, "other-run")
@@ -171,7 +171,7 @@ private struct Snapshot: Equatable {
     SiteBuilder(
       output: folder, content: Made.project.appendingPathComponent("content"),
       templates: Fixtures.root.appendingPathComponent("templates"), sources: Made.project,
-      cache: CacheStore(folder: folder.appendingPathComponent(".cache")))
+      cache: CacheStore(folder: folder.appendingPathComponent(".cache")), cards: false)
   }
 
   private func entries(_ folder: URL, _ kind: String = "pictures") throws -> [URL] {

@@ -232,7 +232,7 @@ struct Rendered {
       try text.write(to: metrics, atomically: true, encoding: .utf8)
       _ = try SiteBuilder(
         output: other, content: Made.project.appendingPathComponent("content"),
-        templates: Fixtures.root.appendingPathComponent("templates"), sources: Made.project
+        templates: Fixtures.root.appendingPathComponent("templates"), sources: Made.project, cards: false
       ).render()
       try Data(contentsOf: other.appendingPathComponent(picture)).write(to: made.url(picture))
       try made.forgeRecord()
