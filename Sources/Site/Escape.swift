@@ -63,10 +63,11 @@ enum Escape {
     scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
   }
 
-  /// A code span in Markdown with a fence that the text can't close; `inTable` keeps `|` from ending the cell.
-  static func markdownCode(_ text: String, inTable: Bool = false) -> String {
+  /// A code span in Markdown with a fence that the text can't close; `inTable` keeps `|` from ending the cell. A site generator's
+  /// tags come out as HTML, unless whoever asks has taken care of them (`hidesTags` false).
+  static func markdownCode(_ text: String, inTable: Bool = false, hidesTags: Bool = true) -> String {
     var code = plain(String(text.map { $0.isNewline ? " " : $0 }))
-    if code.contains("{{") || code.contains("{%") {
+    if hidesTags, code.contains("{{") || code.contains("{%") {
       // Site generators read their tags inside code too, and a code span has no escapes.
       return "<code>\(markdown(code))</code>"
     }

@@ -212,7 +212,10 @@ struct MadeSite {
       let post = try site.page("posts/third/index.html")
       #expect(post.contains("<link rel=\"canonical\" href=\"https://example.org/blog/posts/third/\">"))
       #expect(post.contains("property=\"og:type\" content=\"article\"") && post.contains("content=\"en_US\""))
-      #expect(!post.contains("og:image") && post.contains("twitter:card\" content=\"summary\""))
+      let card = "https://example.org/blog/posts/third/og.png"
+      #expect(post.contains("property=\"og:image\" content=\"\(card)\"") && post.contains("summary_large_image"))
+      let run = try site.page("runs/\(Made.runId)/index.html")
+      #expect(!run.contains("og:image") && run.contains("twitter:card\" content=\"summary\""))
       #expect(post.contains("type=\"application/atom+xml\"") && post.contains("href=\"../../feed.xml\""))
       #expect(try site.page("robots.txt").contains("Sitemap: https://example.org/blog/sitemap.xml"))
       let lost = try site.page("404.html")

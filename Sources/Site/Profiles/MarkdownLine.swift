@@ -160,7 +160,7 @@ struct MarkdownLine {
       append("<code>\(Escape.html(code).replacing("|", with: "&#124;"))</code>")
       return
     }
-    let written = Escape.markdownCode(dialect.code(code), inTable: inTable)
+    let written = Escape.markdownCode(dialect.code(code), inTable: inTable, hidesTags: false)
     // A line that begins with a fence of three would be a block.
     append(written)
   }
