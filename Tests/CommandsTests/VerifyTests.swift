@@ -1,3 +1,4 @@
+import Charts
 import Formats
 import Foundation
 import TestSupport
@@ -20,9 +21,18 @@ import Testing
   private func spoil(_ program: Program) throws -> URL {
     let page = program.output.appendingPathComponent("site/posts/korean-textbooks/index.html")
     let text = try String(contentsOf: page, encoding: .utf8)
-    try text.replacing("\">1.135</data>", with: "\">1.035</data>", maxReplacements: 1)
+    let shown = try shownLoss()
+    try text.replacing("\">\(shown)</data>", with: "\">9.035</data>", maxReplacements: 1)
       .write(to: page, atomically: true, encoding: .utf8)
     return page
+  }
+
+  /// The tuned model's validation loss in the example, as its post shows it.
+  private func shownLoss() throws -> String {
+    let file = Fixtures.root.appendingPathComponent(
+      "output/example/runs/korean-textbooks-qwen2.5-0.5b/evaluation/metrics.json")
+    let metrics = try JSONValue(parsing: Data(contentsOf: file), file: file.path)
+    return NumberFormat.loss(try #require(metrics["validation_loss"]?["tuned"]?.double))
   }
 
   @Test func cleanThenSpoiled() throws {
@@ -33,10 +43,11 @@ import Testing
         clean.code == 0 && clean.errors.contains("Checked ") && clean.output.contains("note: 3 files"), "\(clean)")
       #expect(try program.run(["verify", "--site", "\(output)/site/"]).code == 0)
       let page = try spoil(program)
+      let shown = try shownLoss()
       let result = try program.run(["verify", "--output", output])
       let lines = result.output.split(separator: "\n").filter { !$0.contains(": note: ") }
       #expect(result.code == 1 && lines.count == 1 && lines.allSatisfy { $0.hasPrefix(page.path + ":") }, "\(result)")
-      #expect(lines.contains { $0.contains("shows \"1.035\", the log gives \"1.135\": runs/") })
+      #expect(lines.contains { $0.contains("shows \"9.035\", the log gives \"\(shown)\": runs/") })
       #expect(result.errors.contains("lorapress: \(output)/site: 1 fault;"))
     }
   }
@@ -44,16 +55,17 @@ import Testing
   @Test func koreanAndJSON() throws {
     try inRendered { program in
       let page = try spoil(program)
+      let shown = try shownLoss()
       let arguments = ["verify", "--output", program.output.path]
       let korean = try program.run(arguments, environment: ["LC_ALL": "ko_KR.UTF-8"])
-      #expect(korean.code == 1 && korean.output.contains("\"1.035\"로 보이는데 로그로는 \"1.135\""))
+      #expect(korean.code == 1 && korean.output.contains("\"9.035\"로 보이는데 로그로는 \"\(shown)\""))
       #expect(korean.errors.contains("잘못 1개가 있어요"))
       let result = try program.run(arguments + ["--json"])
       let json = try JSONValue(parsing: result.output, file: "stdout")
       #expect(result.code == 1 && json["ok"]?.bool == false && json["faults"]?.array?.count == 1)
       let fault = json["faults"]?.array?.first { $0["kind"]?.string == "text-differs" }
       #expect(
-        fault?["file"]?.string == page.path && fault?["says"]?.string == "1.035" && fault?["line"]?.integer ?? 0 > 1)
+        fault?["file"]?.string == page.path && fault?["says"]?.string == "9.035" && fault?["line"]?.integer ?? 0 > 1)
       #expect(json["checked"]?["values"]?.integer ?? 0 > 100)
     }
   }

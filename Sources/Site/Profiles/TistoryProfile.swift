@@ -85,7 +85,7 @@ struct TistoryBody {
 
   /// An element under a name that editors know, with its style inside, its id, and the attributes that carry meaning.
   private mutating func plain(_ element: HTMLElement) -> HTMLNode {
-    let names = ["section": "div", "article": "div", "figure": "div", "b": "strong", "i": "em"]
+    let names = ["section": "div", "article": "div", "aside": "div", "figure": "div", "b": "strong", "i": "em"]
     let name = names[element.name] ?? element.name
     var made = HTMLElement(name)
     if name == "pre" {

@@ -52,7 +52,7 @@ enum TistoryStyle {
     case "em": "font-style:normal;font-weight:600"
     case "hr": "margin:48px 0;border:0;border-top:\(hair)"
     case "a": "text-decoration:underline"
-    case "div", "section", "article", "figure": block(element)
+    case "div", "section", "article", "aside", "figure": block(element)
     default: ""
     }
   }
@@ -87,6 +87,7 @@ enum TistoryStyle {
     }
     if element.has("before") { return "flex:1 1 240px;min-width:0;padding-top:8px;border-top:3px solid #7c8794" }
     if element.has("after") { return "flex:1 1 240px;min-width:0;padding-top:8px;border-top:3px solid #1555cf" }
+    if element.has("generated") { return "margin:0 0 20px;padding:12px 16px;border:\(hair)" }
     if element.has("item") { return "padding:16px 0;border-top:\(hair)" }
     if element.has("text") { return "margin:0 0 12px" }
     if element.has("footnotes") {
