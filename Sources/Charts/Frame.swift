@@ -21,6 +21,8 @@ final class Frame {
 
   static let tickLength = 5.0
   static let sampleWidth = 16.0
+  /// What labels at the ends of lines may take from the plot, with the margin there.
+  private static let widestRight = 160.0
 
   let surface: Surface
   let content: Content
@@ -59,9 +61,12 @@ final class Frame {
   /// Fixes the plot area, given the widest label of the y axis and the widest label at the ends of lines (0 for none).
   func settle(widestTick: Double, widestEndLabel: Double = 0) {
     let left = format.isPhone ? max(50, 20 + widestTick) : max(60, 24 + widestTick)
-    let right = format.isPhone ? format.rightMargin : min(160, format.rightMargin + widestEndLabel)
+    let right = format.isPhone ? format.rightMargin : min(Frame.widestRight, format.rightMargin + widestEndLabel)
     plot = Box(left: left, top: top, width: max(format.width - left - right, 40), height: plotHeight)
   }
+
+  /// Whether labels of this width fit at the ends of lines; wider ones would be cut off by the picture's edge.
+  static func holdsEndLabel(_ width: Double, _ format: Format) -> Bool { format.rightMargin + width <= widestRight }
 
   /// Where the plot begins, under title, subtitle and key.
   var plotTop: Double { top }
@@ -153,26 +158,36 @@ final class Frame {
 
   // MARK: Key
 
-  /// One key row; without values, then on more rows, where it is too wide.
+  /// As few rows as names need, with values where these take no more rows.
   private func arrangedKey(width: Double) -> [[KeyItem]] {
-    guard !content.key.isEmpty else { return [] }
-    if keyWidth(content.key) <= width { return [content.key] }
-    let short = content.key.map { KeyItem(name: $0.name, value: nil, role: $0.role) }
-    var rows: [[KeyItem]] = [[]]
-    for item in short {
-      if let last = rows.last, !last.isEmpty, keyWidth(last + [item]) > width { rows.append([]) }
-      rows[rows.count - 1].append(item)
+    let short = keyRows(
+      content.key.map { item in
+        let name = surface.type.wrap(item.name, .endName, width: width - Frame.sampleWidth - 4, lines: 1).lines.first
+        return KeyItem(name: name ?? item.name, value: nil, role: item.role)
+      }, width: width)
+    let full = keyRows(content.key, width: width)
+    return full.count <= short.count && full.allSatisfy { keyWidth($0) <= width } ? full : short
+  }
+
+  private func keyRows(_ items: [KeyItem], width: Double) -> [[KeyItem]] {
+    var rows: [[KeyItem]] = []
+    for item in items {
+      if let last = rows.last, keyWidth(last + [item]) <= width {
+        rows[rows.count - 1].append(item)
+      } else {
+        rows.append([item])
+      }
     }
     return rows
   }
 
   private func keyWidth(_ items: [KeyItem]) -> Double {
-    items.reduce(-16) { $0 + 16 + Frame.sampleWidth + 4 + labelWidth($1.name, $1.value) }
+    items.reduce(-16) { $0 + 16 + Frame.sampleWidth + 4 + Frame.labelWidth($1.name, $1.value, surface.type) }
   }
 
   /// The width of a name with its value, as in an end label.
-  func labelWidth(_ name: String, _ value: String?) -> Double {
-    surface.type.width(name, .endName) + (value.map { 5 + surface.type.width($0, .endValue) } ?? 0)
+  static func labelWidth(_ name: String, _ value: String?, _ type: Typesetter) -> Double {
+    type.width(name, .endName) + (value.map { 5 + type.width($0, .endValue) } ?? 0)
   }
 
   private func drawKey(_ items: [KeyItem], y: Double) {

@@ -248,7 +248,7 @@ struct LinePen {
     let ys = Placement.spread(
       ends.map(\.1.y), gap: 18, range: (frame.plot.top + 4)...max(frame.plot.top + 5, frame.plot.bottom - 6))
     return zip(ends, ys).map { end, y in
-      let width = Frame.sampleWidth + 4 + frame.labelWidth(end.0.name, end.0.endValue)
+      let width = Frame.sampleWidth + 4 + Frame.labelWidth(end.0.name, end.0.endValue, surface.type)
       return EndLabel(
         series: end.0, end: end.1, y: y,
         box: Box(left: frame.plot.right + 12, top: y - 9, width: width, height: 18))

@@ -36,7 +36,7 @@ struct LinePlot {
     var label: String
   }
 
-  /// More named lines than this have their names in a key row instead of at their ends.
+  /// More named lines than this have their names in a key row instead of at their ends, as lines with long names do.
   static let mostEndLabels = 4
 
   var title: String
@@ -121,7 +121,11 @@ struct LinePlot {
       title: title, subtitle: subtitle, source: source, xName: "step")
     if wantsLog { content.subtitle.append(isLog ? words.logScale : words.notLog) }
     if !isPhone, let run { content.subtitle.append(run) }
-    let usesKey = named.count > 1 && (isPhone || named.count > Self.mostEndLabels)
+    let widest = named.map { Frame.labelWidth($0.name, $0.endValue, surface.type) }.max() ?? 0
+    let usesKey =
+      isPhone
+      ? named.count > 1
+      : named.count > Self.mostEndLabels || !Frame.holdsEndLabel(widest, surface.format)
     if usesKey {
       content.key = named.map { Frame.KeyItem(name: $0.name, value: $0.endValue, role: $0.role) }
     }
@@ -129,7 +133,7 @@ struct LinePlot {
     let yAxis = yAxis(height: frame.plotHeight)
     frame.settle(
       widestTick: yAxis.ticks.map { surface.type.width($0.label, .tick) }.max() ?? 0,
-      widestEndLabel: isPhone || usesKey ? 0 : named.map { frame.labelWidth($0.name, $0.endValue) }.max() ?? 0)
+      widestEndLabel: isPhone || usesKey ? 0 : widest)
     frame.notes = clippingNotes(yAxis) + notes
     if let limit, limit.value < yAxis.lower || limit.value > yAxis.upper { frame.notes.append(limit.label) }
     let pen = LinePen(frame: frame, xAxis: xAxis(width: frame.plot.width), yAxis: yAxis, plot: self)

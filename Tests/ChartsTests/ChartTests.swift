@@ -4,13 +4,6 @@ import Testing
 @testable import Charts
 
 @Suite struct ChartTests {
-  private func picture(_ chart: any Chart, metadata: [ChartMetadata] = []) throws -> ChartPicture {
-    guard case .picture(let picture) = try chart.render(metadata: metadata) else {
-      throw ChartsError.drawing("a sentence came instead of a picture")
-    }
-    return picture
-  }
-
   private func points(_ values: [Double?]) -> [ChartPoint] {
     values.enumerated().map { ChartPoint(step: $0.offset + 1, value: $0.element) }
   }

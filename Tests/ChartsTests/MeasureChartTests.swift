@@ -4,18 +4,24 @@ import Testing
 @testable import Charts
 
 @Suite struct MeasureChartTests {
-  private func picture(_ chart: any Chart, metadata: [ChartMetadata] = []) throws -> ChartPicture {
-    guard case .picture(let picture) = try chart.render(metadata: metadata) else {
-      throw ChartsError.drawing("a sentence came instead of a picture")
-    }
-    return picture
-  }
-
   /// How many pixels have exactly this colour.
   private func count(_ colour: Colour, in png: [UInt8]) throws -> Int {
     let rgba = try PNGFile.decode(png).rgba
     return stride(from: 0, to: rgba.count, by: 4).count {
       UInt32(rgba[$0]) << 16 | UInt32(rgba[$0 + 1]) << 8 | UInt32(rgba[$0 + 2]) == colour.hex
+    }
+  }
+
+  /// The picture's edge is the page's colour all around: a name that is too long for its place would run into it.
+  @Test func noSampleIsCutByTheEdge() throws {
+    for (name, chart) in SampleMeasures.charts {
+      for image in try picture(chart).images {
+        let file = try PNGFile.decode(image.png)
+        let page = Array(file.rgba.prefix(4))
+        let edge = (0..<file.height).flatMap { y in [0, file.width - 1].map { (y * file.width + $0) * 4 } }
+        let inked = edge.count { Array(file.rgba[$0..<$0 + 4]) != page }
+        #expect(inked == 0, "\(name) \(image.variant)")
+      }
     }
   }
 

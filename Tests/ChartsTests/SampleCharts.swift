@@ -149,3 +149,11 @@ enum SampleCharts {
     ]
   }
 }
+
+/// A chart's pictures; an error where a sentence stands for them.
+func picture(_ chart: any Chart, metadata: [ChartMetadata] = []) throws -> ChartPicture {
+  guard case .picture(let picture) = try chart.render(metadata: metadata) else {
+    throw ChartsError.drawing("a sentence came instead of a picture")
+  }
+  return picture
+}

@@ -35,6 +35,13 @@ enum SampleMeasures {
     RunsOverlayChart(text: text(language), metric: metric, runs: runs(count, points: points))
   }
 
+  /// Runs named after data and model, alike but for their ends.
+  static func longNames(_ names: [String]) -> RunsOverlayChart {
+    var chart = overlay(names.count)
+    for (index, name) in names.enumerated() { chart.runs[index].name = "korean-textbooks-qwen2.5-0.5b\(name)" }
+    return chart
+  }
+
   static func bars(_ language: ChartLanguage = .ko, intervals: Bool = true) -> MetricBarsChart {
     let names = language == .ko ? ["기반", "학습 후"] : ["base", "tuned"]
     let values: [(String, Double, Double)] = [("BLEU", 6.2, 14.8), ("chrF", 17.1, 31.9)]
@@ -85,6 +92,8 @@ enum SampleMeasures {
       ),
       ("norm-two", StepChart(text: text(), measure: .gradientNorm, points: noisy(steps: 2, around: 1))),
       ("overlay-2", overlay(2)), ("overlay-4", overlay(4)), ("overlay-6", overlay(6)),
+      ("overlay-long-names", longNames(["", "-r32", "-r4"])),
+      ("overlay-longest-name", longNames(["", "-" + String(repeating: "lower-rate-", count: 6) + "2"])),
       ("overlay-8-en", overlay(8, .evaluationLoss, .en)), ("overlay-train-3", overlay(3, points: 400, .trainLoss)),
       ("bars", bars()), ("bars-en", bars(.en)), ("bars-plain", bars(intervals: false)),
       (
