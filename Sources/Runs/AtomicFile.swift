@@ -24,15 +24,6 @@ public enum AtomicFile {
     try write(Data(text.utf8), to: url)
   }
 
-  /// Leaves the file untouched when it already holds these bytes. Returns whether it wrote. `flushed: false` is for files that
-  /// can be made again: they are whole after a crash of the program, not of the machine.
-  @discardableResult
-  public static func writeIfChanged(_ data: Data, to url: URL, flushed: Bool = true) throws(RunsError) -> Bool {
-    if let old = try? Data(contentsOf: url), old == data { return false }
-    try write(data, to: url, flushed: flushed)
-    return true
-  }
-
   public static func makeFolder(_ url: URL) throws(RunsError) {
     do {
       try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)

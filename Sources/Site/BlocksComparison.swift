@@ -78,11 +78,8 @@ struct ComparisonBlocks: Sendable {
     let rows = comparison.metrics.map { metric -> [Rich] in
       let best = metric.best
       return [.text(metric.label(language))]
-        + metric.shown(language).enumerated().map { index, shown -> Rich in
-          guard let value = metric.values[index] else { return .text("—") }
-          let cell = traced(
-            shown, raw(value), run: runs[index], path: metric.path, pointer: metric.pointer, kind: .measured,
-            format: metric.format, isNumber: metric.format.isNumber)
+        + runs.enumerated().map { index, run -> Rich in
+          let cell = cell(run, metric.path, metric.pointer, metric.format)
           return best.contains(index) ? .strong(cell) : cell
         }
     }
@@ -97,15 +94,17 @@ struct ComparisonBlocks: Sendable {
     }
     let rows = comparison.settings.map { difference -> [Rich] in
       [.code(difference.path)]
-        + comparison.shown(difference, language: language).enumerated().map { index, shown in
-          guard let value = difference.values[index], !value.isEmpty, let setting = runs[index].setting(difference.path)
-          else {
+        + runs.enumerated().map { index, run -> Rich in
+          guard let value = difference.values[index], !value.isEmpty, let setting = run.setting(difference.path) else {
             return .text("—")
           }
-          return traced(
-            shown, value, run: runs[index], path: "config.yaml", pointer: setting.pointer, kind: .setting,
-            format: difference.path == "training.learning_rate" && setting.node.double != nil ? .lr : nil,
-            isNumber: setting.node.double != nil)
+          let reference = Reference(run: run.id, path: "config.yaml", pointer: setting.pointer)
+          let isNumber = setting.node.double != nil
+          let format = difference.path == "training.learning_rate" && isNumber ? ValueFormat.lr : nil
+          let trace = try? Derivation.setting(
+            Trace.Source(reference: reference, raw: value, step: nil), setting.node.json, isNumber: isNumber, format,
+            language: language)
+          return trace?.rich(words) ?? .text("—")
         }
     }
     let text = words.pick("서로 다른 설정만 적었다.", "Only the settings that differ.")
@@ -140,12 +139,7 @@ struct ComparisonBlocks: Sendable {
         + runs.indices.map { index -> Rich in
           // After a resume a step may stand twice; the later one counts.
           guard let entry = logs[index].last(where: { $0.step == step }) else { return .text("—") }
-          let pointer = "/\(entry.line)/loss"
-          guard let value = try? runs[index].document("log/metrics.jsonl").value(at: pointer) else { return .text("—") }
-          let cell = traced(
-            ValueFormat.loss.shown(entry.loss, language: language), raw(value), run: runs[index],
-            path: "log/metrics.jsonl", pointer: pointer, kind: .measured, format: .loss, isNumber: true,
-            step: entry.step)
+          let cell = cell(runs[index], "log/metrics.jsonl", "/\(entry.line)/loss", .loss)
           return lowest[index] == step ? .strong(cell) : cell
         }
     }
@@ -196,28 +190,27 @@ struct ComparisonBlocks: Sendable {
       Trace.Source(
         reference: Reference(run: run.id, path: "evaluation/samples.jsonl", pointer: ""), raw: "", step: nil)
     }
-    let trace = Trace(
-      kind: .computed(operation.rawValue), shown: ValueFormat.count.shown(Double(value), language: language),
-      raw: JSONValue(value).text(), sources: sources, isNumber: true, format: .count)
+    // A count is a finite number, which is all that could be wrong with it.
+    guard
+      let trace = try? Derivation.trace(
+        operation.rawValue, Double(value), .count, sources: sources, language: language)
+    else { return .text("—") }
     ledger.add(trace)
-    return Rich(html: trace.html(words), markdown: Escape.markdown(trace.shown), plain: trace.shown)
+    return trace.rich(words)
   }
 
   // MARK: Helpers
 
-  private func raw(_ value: JSONValue) -> String {
-    if case .number(let number) = value { number.text } else { value.string ?? value.text() }
-  }
-
-  /// A table's cell: bound to its place, but not listed again at the end of the page: the caption names the file.
-  private func traced(
-    _ shown: String, _ raw: String, run: RunData, path: String, pointer: String, kind: Trace.Kind,
-    format: ValueFormat?, isNumber: Bool, step: Int? = nil
-  ) -> Rich {
-    let source = Trace.Source(
-      reference: Reference(run: run.id, path: path, pointer: pointer), raw: raw, step: step)
-    let trace = Trace(kind: kind, shown: shown, raw: raw, sources: [source], isNumber: isNumber, format: format)
-    return Rich(html: trace.html(words), markdown: Escape.markdown(shown), plain: shown)
+  /// A table's cell: bound to its place, but not listed again at the end of the page: the caption names the file. `—` where the
+  /// run has no such value.
+  private func cell(_ run: RunData, _ path: String, _ pointer: String, _ format: ValueFormat) -> Rich {
+    guard let document = try? run.document(path), let value = document.value(at: pointer), !value.isNull else {
+      return .text("—")
+    }
+    let reference = Reference(run: run.id, path: path, pointer: pointer)
+    let source = Derivation.source(reference, value: value, in: document)
+    guard let trace = try? Derivation.measured(source, value, format, language: language) else { return .text("—") }
+    return trace.rich(words)
   }
 
   private func table(_ first: String, _ rows: [[Rich]], _ caption: String, files: [String], areNumbers: Bool) -> Rich {

@@ -15,6 +15,24 @@ enum Derivation {
     return Trace.Source(reference: reference, raw: raw, step: step)
   }
 
+  /// A value as it was recorded, shown in a format.
+  static func measured(
+    _ source: Trace.Source, _ value: JSONValue, _ format: ValueFormat, language: SiteLanguage
+  ) throws -> Trace {
+    Trace(
+      kind: .measured, shown: try format.shown(value, language: language), raw: source.raw, sources: [source],
+      isNumber: format.isNumber, format: format)
+  }
+
+  /// A setting as its author wrote it (the source's digits), or in a format.
+  static func setting(
+    _ source: Trace.Source, _ value: JSONValue, isNumber: Bool, _ format: ValueFormat?, language: SiteLanguage
+  ) throws -> Trace {
+    Trace(
+      kind: .setting, shown: try format?.shown(value, language: language) ?? source.raw, raw: source.raw,
+      sources: [source], isNumber: isNumber && format?.isNumber ?? true, format: format)
+  }
+
   /// Whether an operation reads a whole file (`median(tokens_per_second)`), not single values of it.
   static func isOverFile(_ operation: String) -> Bool {
     operation.contains("(") || AnswerOperation(rawValue: operation) != nil

@@ -2,8 +2,11 @@
 struct HTMLScanner: Sequence, IteratorProtocol {
   struct Attribute: Sendable, Equatable {
     var name: String
+    /// As it is written, without its quotes; nil where there is none.
+    var raw: String?
+
     /// Unescaped.
-    var value: String
+    var value: String { raw.map(HTMLScanner.unescaped) ?? "" }
   }
 
   enum Token: Sendable, Equatable {
@@ -19,6 +22,10 @@ struct HTMLScanner: Sequence, IteratorProtocol {
     var token: Token
     /// One-based, of its first character.
     var line: Int
+    /// A text as it is written.
+    var raw = ""
+    /// A start tag that closes itself: `<br/>`.
+    var isClosed = false
   }
 
   private let bytes: [UInt8]
@@ -41,7 +48,10 @@ struct HTMLScanner: Sequence, IteratorProtocol {
     if let name = rawElement {
       rawElement = nil
       let end = find("</\(name)", from: at) ?? bytes.count
-      if end > at { return Item(token: .text(take(to: end)), line: start) }
+      if end > at {
+        let text = take(to: end)
+        return Item(token: .text(text), line: start, raw: text)
+      }
     }
     guard bytes[at] == UInt8(ascii: "<"), at + 1 < bytes.count else { return textItem(start) }
     let next = bytes[at + 1]
@@ -59,21 +69,24 @@ struct HTMLScanner: Sequence, IteratorProtocol {
       return Item(token: .end(name.split(whereSeparator: \.isWhitespace).first?.lowercased() ?? ""), line: start)
     }
     guard isLetter(next) else { return textItem(start) }
-    return Item(token: startTag(), line: start)
+    return startTag(start)
   }
 
   private mutating func textItem(_ start: Int) -> Item {
     var end = at + 1
     while end < bytes.count, bytes[end] != UInt8(ascii: "<") { end += 1 }
-    return Item(token: .text(Self.unescaped(take(to: end))), line: start)
+    let raw = take(to: end)
+    return Item(token: .text(Self.unescaped(raw)), line: start, raw: raw)
   }
 
-  private mutating func startTag() -> Token {
+  private mutating func startTag(_ start: Int) -> Item {
+    var isClosed = false
     at += 1
     let name = takeName().lowercased()
     var attributes: [Attribute] = []
     while at < bytes.count, bytes[at] != UInt8(ascii: ">") {
       if isSpace(bytes[at]) || bytes[at] == UInt8(ascii: "/") {
+        isClosed = bytes[at] == UInt8(ascii: "/")
         advance()
         continue
       }
@@ -84,16 +97,17 @@ struct HTMLScanner: Sequence, IteratorProtocol {
       }
       while at < bytes.count, isSpace(bytes[at]) { advance() }
       guard at < bytes.count, bytes[at] == UInt8(ascii: "=") else {
-        attributes.append(Attribute(name: key, value: ""))
+        attributes.append(Attribute(name: key, raw: nil))
         continue
       }
       advance()
       while at < bytes.count, isSpace(bytes[at]) { advance() }
-      attributes.append(Attribute(name: key, value: Self.unescaped(takeValue())))
+      attributes.append(Attribute(name: key, raw: takeValue()))
+      isClosed = false
     }
     if at < bytes.count { at += 1 }
     if ["script", "style", "title", "textarea"].contains(name) { rawElement = name }
-    return .start(name, attributes)
+    return Item(token: .start(name, attributes), line: start, isClosed: isClosed)
   }
 
   private mutating func takeValue() -> String {

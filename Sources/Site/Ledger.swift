@@ -16,7 +16,6 @@ final class Ledger: Sendable {
     var traces: [Trace] = []
     var figures = 0
     var tables = 0
-    var listings = 0
     var images: [String: Data] = [:]
     /// Code shown, for its pictures.
     var code: [CodeListing] = []
@@ -69,13 +68,6 @@ final class Ledger: Sendable {
   /// Keeps code that the page shows; each piece once.
   func add(_ listing: CodeListing) {
     state.withLock { if !$0.code.contains(listing) { $0.code.append(listing) } }
-  }
-
-  func nextListing() -> Int {
-    state.withLock {
-      $0.listings += 1
-      return $0.listings
-    }
   }
 
   func warn(_ text: String) { state.withLock { if !$0.warnings.contains(text) { $0.warnings.append(text) } } }

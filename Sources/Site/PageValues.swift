@@ -86,13 +86,11 @@ struct PageValues: Sendable {
 extension RunData {
   /// A number of run.json, bound to its place; nil where there is none.
   func number(_ pointer: String, _ format: ValueFormat, _ words: SiteWords) -> String? {
-    guard let value = try? document("run.json").value(at: pointer), case .number(let number) = value else { return nil }
-    guard let shown = try? format.shown(value, language: words.language) else { return nil }
-    let source = Trace.Source(
-      reference: Reference(run: id, path: "run.json", pointer: pointer), raw: number.text, step: nil)
-    return Trace(
-      kind: .measured, shown: shown, raw: number.text, sources: [source], isNumber: format.isNumber, format: format
-    ).html(words)
+    guard let document = try? document("run.json"), let value = document.value(at: pointer), case .number = value
+    else { return nil }
+    let reference = Reference(run: id, path: "run.json", pointer: pointer)
+    let source = Derivation.source(reference, value: value, in: document)
+    return try? Derivation.measured(source, value, format, language: words.language).html(words)
   }
 
   /// The evaluation loss of the whole training as a small line.

@@ -43,55 +43,35 @@ struct Post: Sendable {
         "\(file):1: the front matter is missing; begin the post with its settings between two lines of ---")
     }
     let node = try YAMLNode(parsing: lines[1..<end].joined(separator: "\n"), file: file, firstLine: 2)
-    guard let entries = node.mapping else {
-      throw FormatError(
-        file: file, line: 2, message: "the front matter must be settings like `title: …`, not \(node.kind)")
-    }
-    for entry in entries {
-      let key = entry.key.string ?? ""
-      if Self.keys.contains(key) { continue }
-      let hint = Spelling.nearest(to: key, among: Self.keys).map { "did you mean '\($0)'?" }
-      throw FormatError(
-        file: file, line: entry.key.line, column: entry.key.column,
-        message: "unknown setting '\(key)'; \(hint ?? "known here: \(Self.keys.joined(separator: ", "))")")
-    }
-    func text(_ key: String) throws -> String? {
-      guard let value = node[key], !value.isNull else { return nil }
-      guard let text = value.string else {
-        throw FormatError(
-          file: file, line: value.line, column: value.column, message: "'\(key)' must be a text, not \(value.kind)")
-      }
-      return Mark.removed(from: text)
-    }
-    func wrong(_ key: String, _ message: String) -> FormatError {
-      FormatError(file: file, line: node[key]?.line, column: node[key]?.column, message: "'\(key)' \(message)")
-    }
-    guard let title = try text("title"), !title.isEmpty else {
+    let named = try NamedSettings(node, file: file, keys: Self.keys, what: "the front matter")
+    guard let title = try named.text("title"), !title.isEmpty else {
       throw FormatError(file: file, line: 2, message: "'title' is missing; give the post a title")
     }
     self.file = file
     self.folder = folder
     self.title = title
-    description = try text("description") ?? ""
-    let lang = try text("lang") ?? "ko"
-    guard let language = SiteLanguage(rawValue: lang) else { throw wrong("lang", "must be ko or en, not \"\(lang)\"") }
-    self.language = language
-    date = try text("date")
-    if let date, SiteWords(language: language).date(date) == nil || date.utf8.count != 10 {
-      throw wrong("date", "must be a day like 2025-03-14, not \"\(date)\"")
+    description = try named.text("description") ?? ""
+    let lang = try named.text("lang") ?? "ko"
+    guard let language = SiteLanguage(rawValue: lang) else {
+      throw named.wrong("lang", "must be ko or en, not \"\(lang)\"")
     }
-    author = try text("author")
-    slug = try text("slug") ?? (file as NSString).lastPathComponent.replacing(".md", with: "")
+    self.language = language
+    date = try named.text("date")
+    if let date, SiteWords(language: language).date(date) == nil || date.utf8.count != 10 {
+      throw named.wrong("date", "must be a day like 2025-03-14, not \"\(date)\"")
+    }
+    author = try named.text("author")
+    slug = try named.text("slug") ?? (file as NSString).lastPathComponent.replacing(".md", with: "")
     guard RunFolder.isSafeName(slug) else {
-      throw wrong("slug", "must be a name of letters, digits, '.', '-' and '_', not \"\(slug)\"")
+      throw named.wrong("slug", "must be a name of letters, digits, '.', '-' and '_', not \"\(slug)\"")
     }
     tags = []
     for item in node["tags"]?.sequence ?? [] {
-      guard let tag = item.string else { throw wrong("tags", "must be a list of texts") }
+      guard let tag = item.string else { throw named.wrong("tags", "must be a list of texts") }
       tags.append(Mark.removed(from: tag))
     }
-    run = try text("run")
-    finding = try text("finding")
+    run = try named.text("run")
+    finding = try named.text("finding")
     if let node = node["compare"], !node.isNull { compare = try RunGroup(node: node, key: "compare", file: file).ids }
     let body = lines[(end + 1)...].joined(separator: "\n")
     self.text = String(repeating: "\n", count: end + 1) + Mark.removed(from: body)

@@ -103,9 +103,7 @@ struct PostFunctions: Sendable {
 
   private func traced(_ trace: Trace, name: String) -> Value {
     ledger.add(trace)
-    return output(
-      Rich(html: trace.html(words), markdown: Escape.markdown(trace.shown), plain: trace.shown), isBlock: false,
-      name: name)
+    return output(trace.rich(words), isBlock: false, name: name)
   }
 
   private func look(_ text: String) throws -> (source: Trace.Source, value: JSONValue) {
@@ -155,11 +153,7 @@ struct PostFunctions: Sendable {
       try arguments.allow("ref", "format", positional: 2)
       let found = try look(arguments.text(0, "ref"))
       let format = try ValueFormat.named(arguments.text(1, "format"))
-      let shown = try format.shown(found.value, language: language)
-      let trace = Trace(
-        kind: .measured, shown: shown, raw: found.source.raw, sources: [found.source], isNumber: format.isNumber,
-        format: format)
-      return traced(trace, name: "value")
+      return traced(try Derivation.measured(found.source, found.value, format, language: language), name: "value")
     }
     add(&environment, "difference") { arguments in
       try arguments.allow("a", "b", "format", positional: 3)
@@ -208,14 +202,13 @@ struct PostFunctions: Sendable {
       try arguments.allow("path", "format", positional: 2)
       let path = try arguments.text(0, "path")
       let (run, setting) = try self.setting(path)
-      let raw = setting.node.written
       let format = try arguments.optional(1, "format").flatMap(\.plainText).map(ValueFormat.named)
-      let shown = try format?.shown(setting.node.json, language: language) ?? raw
       let source = Trace.Source(
-        reference: Reference(run: run.id, path: "config.yaml", pointer: setting.pointer), raw: raw, step: nil)
-      let isNumber = setting.node.double != nil && format?.isNumber ?? true
+        reference: Reference(run: run.id, path: "config.yaml", pointer: setting.pointer), raw: setting.node.written,
+        step: nil)
       return traced(
-        Trace(kind: .setting, shown: shown, raw: raw, sources: [source], isNumber: isNumber, format: format),
+        try Derivation.setting(
+          source, setting.node.json, isNumber: setting.node.double != nil, format, language: language),
         name: "setting")
     }
     add(&environment, "why") { arguments in
@@ -298,7 +291,7 @@ struct PostFunctions: Sendable {
     add(&environment, "overlay") { arguments in
       try arguments.allow("runs", "metric", "finding", "caption", "log", positional: 2)
       let ids = try comparedRuns(arguments)
-      let name = try arguments.optional(1, "metric")?.plainText ?? RunsOverlayChart.Metric.evaluationLoss.rawValue
+      let name = arguments.optional(1, "metric")?.plainText ?? RunsOverlayChart.Metric.evaluationLoss.rawValue
       guard let metric = RunsOverlayChart.Metric(rawValue: name) else {
         let known = RunsOverlayChart.Metric.allCases.map(\.rawValue).joined(separator: ", ")
         throw SiteError("no metric \"\(name)\" for an overlay; there are \(known)")

@@ -145,6 +145,10 @@ struct Trace: Sendable, Equatable {
     return parts.joined(separator: " · ")
   }
 
+  func rich(_ words: SiteWords) -> Rich {
+    Rich(html: html(words), markdown: Escape.markdown(shown), plain: shown)
+  }
+
   /// The operation with the names of what went into it.
   func formula(_ operation: String, _ words: SiteWords) -> String {
     let names = sources.map { source in

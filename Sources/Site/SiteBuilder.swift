@@ -120,13 +120,14 @@ public struct SiteBuilder: Sendable {
     let others = try ProfileBuild(
       profiles, ProfileInput(posts: posts, runs: runPages, pages: pages, charts: charts, content: content))
     warnings += others.warnings
-    let counts = try Staging(output: output).install(plan)
+    let installed = try Staging(output: output).install(plan, more: others.trees)
+    let counts = installed.site
     cache?.prune()
     return SiteSummary(
       index: output.appendingPathComponent("site/index.html"), posts: posts.map(\.slug), runs: runPages.map(\.run.id),
       pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written,
       unchanged: counts.unchanged,
-      removed: counts.removed, warnings: warnings, profiles: try others.install(output: output))
+      removed: counts.removed, warnings: warnings, profiles: others.summaries(output: output, written: installed.more))
   }
 
   /// A run's page speaks the language of the posts about it; Korean goes first where they differ.

@@ -38,25 +38,9 @@ public struct SiteSettings: Sendable, Equatable {
     }
     if isEmpty { return }
     let node = try YAMLNode(parsing: text, file: file)
-    guard let entries = node.mapping else {
-      throw FormatError(
-        file: file, line: node.line, column: node.column, message: "must be settings like `title: …`, not \(node.kind)")
-    }
-    for entry in entries {
-      let key = entry.key.string ?? ""
-      if Self.keys.contains(key) { continue }
-      let hint = Spelling.nearest(to: key, among: Self.keys).map { "did you mean '\($0)'?" }
-      throw FormatError(
-        file: file, line: entry.key.line, column: entry.key.column,
-        message: "unknown setting '\(key)'; \(hint ?? "known here: \(Self.keys.joined(separator: ", "))")")
-    }
-    func wrong(_ key: String, _ message: String) -> FormatError {
-      FormatError(file: file, line: node[key]?.line, column: node[key]?.column, message: "'\(key)' \(message)")
-    }
+    let named = try NamedSettings(node, file: file, keys: Self.keys)
     func setting(_ key: String) throws -> String? {
-      guard let value = node[key], !value.isNull else { return nil }
-      guard let text = value.string else { throw wrong(key, "must be a text, not \(value.kind)") }
-      let clean = Mark.removed(from: text).trimmingCharacters(in: .whitespacesAndNewlines)
+      let clean = try named.text(key)?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
       return clean.isEmpty ? nil : clean
     }
     title = try setting("title")
@@ -64,13 +48,13 @@ public struct SiteSettings: Sendable, Equatable {
     author = try setting("author")
     if let address = try setting("url") {
       guard let base = Self.base(address) else {
-        throw wrong("url", "must be the site's address, like https://NAME.github.io/blog/, not \"\(address)\"")
+        throw named.wrong("url", "must be the site's address, like https://NAME.github.io/blog/, not \"\(address)\"")
       }
       url = base
     }
     if let name = try setting("language") {
       guard let language = SiteLanguage(rawValue: name) else {
-        throw wrong("language", "must be ko or en, not \"\(name)\"")
+        throw named.wrong("language", "must be ko or en, not \"\(name)\"")
       }
       self.language = language
     }
@@ -109,7 +93,9 @@ struct RunGroup: Sendable, Equatable {
     func wrong(_ message: String) -> FormatError {
       FormatError(file: file, line: node.line, column: node.column, message: "'\(key)' \(message)")
     }
-    guard let items = node.sequence else { throw wrong("must be a list of runs, like [RUN, OTHER], not \(node.kind)") }
+    guard let items = node.sequence else {
+      throw wrong("must be a list of runs, like [RUN, OTHER], not \(node.kind)")
+    }
     ids = try items.map { item in
       guard let id = item.string, RunFolder.isSafeName(id) else {
         throw wrong("must name runs by letters, digits, '.', '-' and '_', not \(item.kind)")

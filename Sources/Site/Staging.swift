@@ -30,8 +30,14 @@ struct Staging: Sendable {
 
   private static let prefix = ".site-building-"
 
+  /// What became of posts, site and charts together, and how many files of each further folder are new or different.
+  struct Result: Equatable {
+    var site = Counts()
+    var more: [Int] = []
+  }
+
   /// - Parameter more: further folders beside `posts` and `site`.
-  func install(_ plan: SitePlan, more: [Tree] = []) throws -> Counts {
+  func install(_ plan: SitePlan, more: [Tree] = []) throws -> Result {
     let trees = [Tree(name: "posts", files: plan.posts), Tree(name: "site", files: plan.site)] + more
     try AtomicFile.makeFolder(output)
     let lock = Lock(output)
@@ -39,20 +45,24 @@ struct Staging: Sendable {
     recover(trees)
     let building = output.appendingPathComponent("\(Self.prefix)\(getpid())")
     defer { remove(building) }
-    var counts = Counts()
+    var result = Result()
     var changed: [Tree] = []
-    for tree in trees {
+    for (index, tree) in trees.enumerated() {
       let difference = try Difference(tree, old: place(tree))
-      counts.written += difference.written.count
-      counts.unchanged += tree.files.count - difference.written.count
-      counts.removed += difference.removed
+      if index < trees.count - more.count {
+        result.site.written += difference.written.count
+        result.site.unchanged += tree.files.count - difference.written.count
+        result.site.removed += difference.removed
+      } else {
+        result.more.append(difference.written.count)
+      }
       if difference.isEmpty { continue }
       try build(tree, difference, in: building.appendingPathComponent(tree.name))
       changed.append(tree)
     }
-    try writeCharts(plan.charts, &counts)
+    try writeCharts(plan.charts, &result.site)
     try swap(changed, in: building)
-    return counts
+    return result
   }
 
   private func place(_ tree: Tree) -> URL { output.appendingPathComponent(tree.name) }
@@ -156,6 +166,7 @@ struct Staging: Sendable {
 
   /// Afterwards the old folder, where there was one, lies in the new one's place.
   private func swap(_ new: URL, into place: URL) throws {
+    try AtomicFile.makeFolder(place.deletingLastPathComponent())
     if exchangesFolders, csystem_exchange(new.path, place.path) == 0 { return }
     let aside = Self.aside(place)
     let hadOld = rename(place.path, aside.path) == 0

@@ -14,10 +14,7 @@ struct Tracer {
       throw SiteError("\(path) of run \(run.id) holds nothing at \"\(pointer)\"")
     }
     let source = Derivation.source(Reference(run: run.id, path: path, pointer: pointer), value: value, in: document)
-    return rich(
-      Trace(
-        kind: .measured, shown: try format.shown(value, language: words.language), raw: source.raw, sources: [source],
-        isNumber: format.isNumber, format: format))
+    return rich(try Derivation.measured(source, value, format, language: words.language))
   }
 
   /// The result of an operation on the values at some places.
@@ -43,6 +40,6 @@ struct Tracer {
 
   private func rich(_ trace: Trace) -> Rich {
     ledger.add(trace)
-    return Rich(html: trace.html(words), markdown: Escape.markdown(trace.shown), plain: trace.shown)
+    return trace.rich(words)
   }
 }

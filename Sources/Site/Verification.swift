@@ -31,7 +31,7 @@ public struct Verification {
     work.compareFiles()
     work.compareSources()
     work.compareRuns()
-    work.decodePictures()
+    try work.decodePictures()
     for path in work.disk.keys.sorted(by: ProvenanceRecord.order) {
       switch (path as NSString).pathExtension {
       case "html": work.checkPage(path)

@@ -2,7 +2,6 @@ import Charts
 import Foundation
 import Formats
 import Runs
-import Synchronization
 
 // Traced numbers of pages and Markdown posts, derived again; pictures and the log they were drawn from.
 
@@ -116,18 +115,14 @@ extension VerificationWork {
     switch kind {
     case "measured":
       guard sources.count == 1, let format else { throw SiteError("a measured value has one source and a format") }
-      return Trace(
-        kind: .measured, shown: try format.shown(inputs[0], language: language), raw: sources[0].raw, sources: sources,
-        isNumber: format.isNumber, format: format)
+      return try Derivation.measured(sources[0], inputs[0], format, language: language)
     case "setting":
       guard sources.count == 1, let setting = written(sources[0].reference) else {
         throw SiteError("a setting has one source in config.yaml")
       }
       var source = sources[0]
       source.raw = setting.raw
-      return Trace(
-        kind: .setting, shown: try format?.shown(inputs[0], language: language) ?? setting.raw, raw: setting.raw,
-        sources: [source], isNumber: setting.isNumber && format?.isNumber ?? true, format: format)
+      return try Derivation.setting(source, inputs[0], isNumber: setting.isNumber, format, language: language)
     default:
       guard let format else { throw SiteError("a computed value has a format") }
       return try Derivation.trace(
@@ -184,17 +179,12 @@ extension VerificationWork {
   // MARK: Pictures
 
   /// Decodes every picture, each once however many places hold it, on all cores.
-  func decodePictures() {
+  func decodePictures() throws {
     var unique: [String: Data] = [:]
     for (path, data) in disk where path.hasSuffix(".png") { unique[hash(of: path)] = data }
     let work = unique.map { ($0.key, $0.value) }
-    let decoded = Mutex<[String: Result<[ChartMetadata], any Error>]>([:])
-    DispatchQueue.concurrentPerform(iterations: work.count) { index in
-      let (hash, data) = work[index]
-      let result = Result { try PNGFile.decode([UInt8](data)).texts }
-      decoded.withLock { $0[hash] = result }
-    }
-    pictures = decoded.withLock { $0 }
+    let decoded = try Parallel.map(work) { _, data in Result { try PNGFile.decode([UInt8](data)).texts } }
+    pictures = Dictionary(zip(work.map(\.0), decoded)) { first, _ in first }
   }
 
   func checkPicture(_ path: String) {

@@ -32,6 +32,8 @@ import Testing
         [("trainer", "hf", nil), ("llama-factory", "lf", nil), ("tensorboard", "tb", nil), ("trl", "sft", "en")],
         in: folder)
       #expect(summary.runs == ["hf", "lf", "sft", "tb"] && summary.warnings == [])
+      let report = try Verification(output: folder, content: nil).check()
+      #expect(report.faults == [] && report.pages >= 4)
       for id in ["hf", "lf", "tb", "sft"] {
         let html = try Self.page(folder, id)
         for chart in ["loss", "learning-rate"] {

@@ -107,21 +107,28 @@ private enum Published {
 
   @Test func unchangedFilesKeepTheirPlaceOnDisk() throws {
     try Fixtures.withTemporaryFolder { folder in
-      let place = folder.appendingPathComponent("profile")
+      let place = folder.appendingPathComponent("profiles/hugo")
+      let pages = try PageTemplates(folder: Fixtures.root.appendingPathComponent("templates"))
+      let site = try SitePlan(
+        RenderedSite(posts: [], runs: [], comparisons: [], settings: SiteSettings()), pages: pages)
+      func install(_ files: [String: String]) throws -> Int? {
+        let tree = Staging.Tree(name: "profiles/hugo", files: files.mapValues { Data($0.utf8) })
+        return try Staging(output: folder).install(site, more: [tree]).more.first
+      }
       func number(_ name: String) throws -> UInt64 {
         let attributes = try FileManager.default.attributesOfItem(atPath: place.appendingPathComponent(name).path)
         return try #require(attributes[.systemFileNumber] as? UInt64)
       }
-      #expect(try ProfileStaging.install(["a/x": Data("1".utf8), "b": Data("2".utf8)], at: place) == 2)
+      #expect(try install(["a/x": "1", "b": "2"]) == 2)
       let (x, b) = (try number("a/x"), try number("b"))
-      #expect(try ProfileStaging.install(["a/x": Data("1".utf8), "b": Data("2".utf8)], at: place) == 0)
+      #expect(try install(["a/x": "1", "b": "2"]) == 0)
       #expect(try number("b") == b)
-      #expect(try ProfileStaging.install(["a/x": Data("1".utf8), "b": Data("3".utf8), "c": Data()], at: place) == 2)
+      #expect(try install(["a/x": "1", "b": "3", "c": ""]) == 2)
       #expect(try number("a/x") == x)
       #expect(try number("b") != b)
-      #expect(try ProfileStaging.install(["a/x": Data("1".utf8)], at: place) == 0)
+      #expect(try install(["a/x": "1"]) == 0)
       #expect(try CodeRegions.files(below: place) == ["a/x"])
-      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["profile"])
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/profiles") == ["hugo"])
     }
   }
 

@@ -1,3 +1,4 @@
+import Charts
 import Formats
 import Foundation
 import Runs
@@ -292,6 +293,37 @@ struct Rendered {
         let isKorean = text.unicodeScalars.contains { (0xAC00...0xD7A3).contains($0.value) }
         #expect(isKorean == (language == .ko), "\(kind)")
       }
+    }
+  }
+}
+
+/// A picture drawn from several logs names each, and a change of any of them is seen.
+@Suite struct OverlayVerificationTests {
+  @Test(arguments: ["fixture-run", "other-run"])
+  func everyLogOfAnOverlayCounts(run: String) throws {
+    try Fixtures.withTemporaryFolder { folder in
+      let site = try MadeSite(folder, settings: nil, posts: MadeSite.posts)
+      try site.render()
+      let picture = "site/compare/fixture-run-vs-other-run/runs-eval-loss.png"
+      let texts = try PNGFile.readTexts(Array(Data(contentsOf: site.output.appendingPathComponent(picture)))).texts
+      #expect(texts.filter { $0.key == ChartMetadata.runKey }.map(\.value) == ["fixture-run", "other-run"])
+      let before = try Verification(output: site.output, content: nil).check().faults
+      #expect(!before.contains { $0.file.hasSuffix(picture) }, "\(before)")
+
+      // The log changes and the record is forged: the picture alone still tells.
+      let log = site.output.appendingPathComponent("runs/\(run)/log/metrics.jsonl")
+      let text = try String(contentsOf: log, encoding: .utf8)
+      let end = try #require(text.dropLast().lastIndex(of: "\n"))
+      try String(text[...end]).write(to: log, atomically: true, encoding: .utf8)
+      let record = site.output.appendingPathComponent("site/\(ProvenanceRecord.path)")
+      var forged = try ProvenanceRecord(parsing: Data(contentsOf: record), file: "")
+      for index in forged.sources.indices where forged.sources[index].path == "runs/\(run)/log/metrics.jsonl" {
+        forged.sources[index].sha256 = try SHA256.hex(ofFile: log)
+      }
+      try forged.data.write(to: record)
+      let faults = try Verification(output: site.output, content: nil).check().faults
+      #expect(
+        faults.contains { $0.file.hasSuffix(picture) && $0.about == "runs/\(run)/log/metrics.jsonl" }, "\(faults)")
     }
   }
 }

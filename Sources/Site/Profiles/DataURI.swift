@@ -13,7 +13,7 @@ enum DataURI {
     nodes.map { node in
       guard case .element(var element) = node else { return node }
       for (index, attribute) in element.attributes.enumerated() where ["src", "srcset"].contains(attribute.name) {
-        guard let name = attribute.value.map(HTMLNode.unescaped), let data = images[name] else { continue }
+        guard let name = attribute.value.map(HTMLScanner.unescaped), let data = images[name] else { continue }
         element.attributes[index].value = address(data, name: name)
       }
       element.children = embed(element.children, images: images)

@@ -8,9 +8,33 @@ indirect enum HTMLNode: Equatable {
 
   /// Reads HTML leniently: an end tag closes the nearest element of its name, or nothing.
   static func parse(_ html: String) -> [HTMLNode] {
-    var parser = HTMLParser(html)
-    return parser.parse()
+    // Open elements, outermost first; the first stands for the whole.
+    var open = [HTMLElement("")]
+    func closeLast() {
+      let element = open.removeLast()
+      open[open.count - 1].children.append(.element(element))
+    }
+    for item in HTMLScanner(html) {
+      switch item.token {
+      case .text where item.raw.hasPrefix("<"):
+        // No tag after all.
+        open[open.count - 1].children.append(.text("&lt;" + item.raw.dropFirst()))
+      case .text: open[open.count - 1].children.append(.text(item.raw))
+      case .start(let name, let attributes):
+        open.append(HTMLElement(name, attributes.map { ($0.name, quoted($0.raw)) }))
+        if item.isClosed || HTMLScanner.empty.contains(name) { closeLast() }
+      case .end(let name):
+        guard let place = open.lastIndex(where: { $0.name == name }), place > 0 else { continue }
+        while open.count > place { closeLast() }
+      case .other: break
+      }
+    }
+    while open.count > 1 { closeLast() }
+    return open[0].children
   }
+
+  /// All that is written again stands in double quotes.
+  private static func quoted(_ value: String?) -> String? { value?.replacing("\"", with: "&quot;") }
 
   /// All elements, each before what it holds.
   static func elements(in nodes: [HTMLNode]) -> [HTMLElement] {
@@ -23,7 +47,7 @@ indirect enum HTMLNode: Equatable {
   static func text(of nodes: [HTMLNode]) -> String {
     nodes.map { node in
       switch node {
-      case .text(let text): unescaped(text)
+      case .text(let text): HTMLScanner.unescaped(text)
       case .element(let element): element.name == "br" ? " " : text(of: element.children)
       }
     }.joined()
@@ -38,15 +62,9 @@ indirect enum HTMLNode: Equatable {
       let attributes = element.attributes.map { name, value in
         value.map { " \(name)=\"\($0)\"" } ?? " \(name)"
       }.joined()
-      if HTMLParser.void.contains(element.name) { return "<\(element.name)\(attributes)>" }
+      if HTMLScanner.empty.contains(element.name) { return "<\(element.name)\(attributes)>" }
       return "<\(element.name)\(attributes)>\(HTMLNode.html(element.children))</\(element.name)>"
     }
-  }
-
-  static func unescaped(_ text: String) -> String {
-    guard text.contains("&") else { return text }
-    return text.replacing("&lt;", with: "<").replacing("&gt;", with: ">").replacing("&quot;", with: "\"")
-      .replacing("&#39;", with: "'").replacing("&amp;", with: "&")
   }
 }
 
@@ -69,101 +87,4 @@ struct HTMLElement: Equatable {
   subscript(attribute: String) -> String? { attributes.first { $0.name == attribute }?.value ?? nil }
 
   func has(_ name: String) -> Bool { self["class"]?.split(separator: " ").contains(Substring(name)) ?? false }
-}
-
-/// The reader behind ``HTMLNode/parse(_:)``.
-private struct HTMLParser {
-  static let void: Set<String> = ["img", "br", "hr", "wbr", "source", "input", "meta", "link", "col"]
-
-  private var rest: Substring
-  /// Open elements, outermost first; the first stands for the whole.
-  private var open: [HTMLElement] = [HTMLElement("")]
-
-  init(_ html: String) { rest = html[...] }
-
-  mutating func parse() -> [HTMLNode] {
-    while !rest.isEmpty {
-      let text = rest.prefix { $0 != "<" }
-      if !text.isEmpty { add(.text(String(text))) }
-      rest = rest[text.endIndex...]
-      if !rest.isEmpty { readTag() }
-    }
-    while open.count > 1 { closeLast() }
-    return open[0].children
-  }
-
-  private mutating func add(_ node: HTMLNode) { open[open.count - 1].children.append(node) }
-
-  private mutating func closeLast() {
-    let element = open.removeLast()
-    add(.element(element))
-  }
-
-  private mutating func readTag() {
-    if rest.hasPrefix("<!--") {
-      rest = rest.firstRange(of: "-->").map { rest[$0.upperBound...] } ?? ""
-      return
-    }
-    rest = rest.dropFirst()
-    let isEnd = rest.first == "/"
-    if isEnd { rest = rest.dropFirst() }
-    let name = rest.prefix { $0.isLetter || $0.isNumber || $0 == "-" }
-    guard !name.isEmpty else {
-      add(.text("&lt;" + (isEnd ? "/" : "")))
-      return
-    }
-    rest = rest[name.endIndex...]
-    let (attributes, isClosed) = readAttributes()
-    if isEnd {
-      guard open.count > 1, let place = open.lastIndex(where: { $0.name == name }), place > 0 else { return }
-      while open.count > place { closeLast() }
-    } else if Self.void.contains(String(name)) || isClosed {
-      add(.element(HTMLElement(String(name), attributes)))
-    } else {
-      open.append(HTMLElement(String(name), attributes))
-    }
-  }
-
-  /// Up to and with the closing `>`.
-  private mutating func readAttributes() -> ([(name: String, value: String?)], isClosed: Bool) {
-    var attributes: [(name: String, value: String?)] = []
-    while let first = rest.first {
-      if first == ">" {
-        rest = rest.dropFirst()
-        return (attributes, false)
-      }
-      if rest.hasPrefix("/>") {
-        rest = rest.dropFirst(2)
-        return (attributes, true)
-      }
-      if first.isWhitespace || first == "/" {
-        rest = rest.dropFirst()
-        continue
-      }
-      let name = rest.prefix { !$0.isWhitespace && $0 != "=" && $0 != ">" && $0 != "/" }
-      guard !name.isEmpty else {
-        rest = rest.dropFirst()
-        continue
-      }
-      rest = rest[name.endIndex...]
-      attributes.append((String(name), readValue()))
-    }
-    return (attributes, false)
-  }
-
-  private mutating func readValue() -> String? {
-    guard rest.first == "=" else { return nil }
-    rest = rest.dropFirst()
-    let quote = rest.first == "'" ? "'" : "\"" as Character
-    guard rest.first == quote else {
-      let value = rest.prefix { !$0.isWhitespace && $0 != ">" }
-      rest = rest[value.endIndex...]
-      return String(value)
-    }
-    rest = rest.dropFirst()
-    let value = rest.prefix { $0 != quote }
-    rest = rest[value.endIndex...].dropFirst()
-    // All that is written again stands in double quotes.
-    return quote == "'" ? String(value).replacing("\"", with: "&quot;") : String(value)
-  }
 }

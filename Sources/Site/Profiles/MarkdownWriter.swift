@@ -49,7 +49,7 @@ struct MarkdownWriter {
     for heading in HTMLNode.elements(in: page) where ["h2", "h3", "h4", "h5", "h6"].contains(heading.name) {
       guard let id = heading["id"] else { continue }
       let text = HTMLNode.text(of: heading.children.filter { $0.element?.has("anchor") != true })
-      ids[Self.bare(text), default: []].append(HTMLNode.unescaped(id))
+      ids[Self.bare(text), default: []].append(HTMLScanner.unescaped(id))
     }
     var slugs = HeadingSlugs()
     for node in nodes where node.kind == .heading {

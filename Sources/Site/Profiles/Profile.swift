@@ -63,13 +63,17 @@ struct ProfileBuild {
     made = try profiles.map { profile in (profile.name, try profile.init().files(input)) }
   }
 
-  /// Puts each profile's folder in its place below `output/profiles`.
-  func install(output: URL) throws -> [ProfileSummary] {
-    try made.map { profile in
-      let folder = output.appendingPathComponent("profiles/\(profile.name)")
-      let written = try ProfileStaging.install(profile.output.files, at: folder)
-      return ProfileSummary(
-        name: profile.name, folder: folder, files: profile.output.files.count, written: written)
+  /// The folders that the profiles fill, below the output folder.
+  var trees: [Staging.Tree] {
+    made.map { Staging.Tree(name: "profiles/\($0.name)", files: $0.output.files) }
+  }
+
+  /// What was put in place, given how many files of each tree were written.
+  func summaries(output: URL, written: [Int]) -> [ProfileSummary] {
+    zip(made, written).map { profile, written in
+      ProfileSummary(
+        name: profile.name, folder: output.appendingPathComponent("profiles/\(profile.name)"),
+        files: profile.output.files.count, written: written)
     }
   }
 }
@@ -81,26 +85,4 @@ public struct ProfileSummary: Sendable, Equatable {
   public var files: Int
   /// Of them, those that are new or different.
   public var written: Int
-}
-
-/// Puts a profile's folder in place as a whole: filled aside, then swapped in. A file that holds its bytes already is linked,
-/// not written, so that it keeps its date; a folder in which nothing changes is left alone.
-enum ProfileStaging {
-  static func install(_ files: [String: Data], at place: URL) throws -> Int {
-    AtomicFolder.recover(place)
-    let before = FileManager.default.fileExists(atPath: place.path) ? try CodeRegions.files(below: place) : []
-    let changed = files.filter { (try? Data(contentsOf: place.appendingPathComponent($0.key))) != $0.value }.map(\.key)
-    if changed.isEmpty, before.count == files.count, FileManager.default.fileExists(atPath: place.path) { return 0 }
-    let isChanged = Set(changed)
-    try AtomicFolder.replace(place) { new in
-      for path in files.keys.sorted() {
-        guard let data = files[path] else { continue }
-        let url = new.appendingPathComponent(path)
-        try AtomicFile.makeFolder(url.deletingLastPathComponent())
-        let isKept = !isChanged.contains(path) && link(place.appendingPathComponent(path).path, url.path) == 0
-        if !isKept { try AtomicFile.write(data, to: url) }
-      }
-    }
-    return changed.count
-  }
 }

@@ -179,10 +179,10 @@ struct TistoryBody {
   }
 
   private mutating func image(_ element: HTMLElement) -> [HTMLNode] {
-    let name = HTMLNode.unescaped(element["src"] ?? "")
+    let name = HTMLScanner.unescaped(element["src"] ?? "")
     let alt = element["alt"] ?? ""
     if !images.contains(where: { $0.name == name }) {
-      images.append(PlacedImage(name: name, section: section, alt: HTMLNode.unescaped(alt)))
+      images.append(PlacedImage(name: name, section: section, alt: HTMLScanner.unescaped(alt)))
     }
     switch pictures {
     case .inside(let data):
