@@ -42,12 +42,23 @@ extension JSONValue {
 
   /// Reads a file of one JSON value a line; empty lines are passed over. Lines end at "\n" alone.
   public static func lines(of data: Data, file: String) throws(FormatError) -> [(line: Int, value: JSONValue)] {
+    let result: Result<[(line: Int, value: JSONValue)], FormatError> = data.withUnsafeBytes { raw in
+      do throws(FormatError) { return .success(try lines(of: raw, file: file)) } catch { return .failure(error) }
+    }
+    return try result.get()
+  }
+
+  private static func lines(
+    of bytes: UnsafeRawBufferPointer, file: String
+  ) throws(FormatError) -> [(line: Int, value: JSONValue)] {
     var result: [(line: Int, value: JSONValue)] = []
     var number = 0
-    for line in data.split(separator: 0x0A, omittingEmptySubsequences: false) {
+    for line in bytes.split(separator: 0x0A, omittingEmptySubsequences: false) {
       number += 1
       if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
-      result.append((number, try JSONValue(parsing: line, file: file, firstLine: number)))
+      var parser = JSONParser(
+        bytes: UnsafeRawBufferPointer(rebasing: line), file: file, firstLine: number, allowNaN: false)
+      result.append((number, try parser.parseDocument()))
     }
     return result
   }

@@ -135,23 +135,29 @@ enum LineSums {
   }
 
   private static func sums(_ data: Data) -> String {
-    var sums = Data()
-    for line in data.split(separator: 0x0A, omittingEmptySubsequences: false) {
+    // Raw bytes: a large site has tens of megabytes of text, and `Data`'s own iteration and splitting take ten times as long.
+    var sums: [UInt8] = []
+    data.withUnsafeBytes { bytes in
       // FNV-1a, folded.
-      var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-      for byte in line { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-      let sum = hash ^ (hash >> 24) ^ (hash >> 48)
-      sums.append(contentsOf: [
-        UInt8(truncatingIfNeeded: sum >> 16), UInt8(truncatingIfNeeded: sum >> 8), UInt8(truncatingIfNeeded: sum),
-      ])
+      let start: UInt64 = 0xCBF2_9CE4_8422_2325
+      var hash = start
+      func endLine() {
+        let sum = hash ^ (hash >> 24) ^ (hash >> 48)
+        for shift in [16, 8, 0] as [UInt64] { sums.append(UInt8(truncatingIfNeeded: sum >> shift)) }
+        hash = start
+      }
+      for byte in bytes {
+        if byte == 0x0A { endLine() } else { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+      }
+      endLine()
     }
-    return sums.base64EncodedString()
+    return Data(sums).base64EncodedString()
   }
 
   /// The same for a run's record, where it is short: a log of a hundred thousand lines would make a long list.
   static func text(ofRecord data: Data, path: String) -> String? {
     let isText = ["json", "jsonl", "yaml"].contains((path as NSString).pathExtension)
-    guard isText, data.count(where: { $0 == 0x0A }) <= 2000 else { return nil }
+    guard isText, data.withUnsafeBytes({ $0.count { $0 == 0x0A } }) <= 2000 else { return nil }
     return sums(data)
   }
 
