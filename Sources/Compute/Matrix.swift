@@ -73,6 +73,12 @@ public struct Matrix: @unchecked Sendable {
     return Matrix(storage, offset: offset + range.lowerBound, rows: rows, columns: range.count, stride: stride)
   }
 
+  /// The same elements, contiguous, seen in another shape.
+  public func reshaped(_ rows: Int, _ columns: Int) -> Matrix {
+    precondition(isContiguous && rows * columns == self.rows * self.columns)
+    return Matrix(storage, offset: offset, rows: rows, columns: columns)
+  }
+
   public subscript(row: Int, column: Int) -> Float {
     get {
       precondition(row >= 0 && row < rows && column >= 0 && column < columns)

@@ -30,6 +30,8 @@ final class Arena {
     return Matrix(chunks[chunk], offset: used, rows: rows, columns: columns)
   }
 
+  var byteCount: Int { chunks.reduce(0) { $0 + $1.count * 4 } }
+
   var mark: Mark { Mark(chunk: chunk, used: used) }
 
   func reset(to mark: Mark) {

@@ -37,7 +37,9 @@ public final class Decoder: Sendable {
     var count = embedTokens.rows * embedTokens.columns + norm.columns
     if lmHead !== embedTokens { count += lmHead.rows * lmHead.columns }
     for layer in layers {
-      count += layer.inputLayernorm.columns + layer.postAttentionLayernorm.columns
+      for norm in [layer.inputLayernorm, layer.postAttentionLayernorm, layer.qNorm, layer.kNorm] {
+        count += norm?.columns ?? 0
+      }
       for linear in layer.linears { count += linear.weight.rows * linear.weight.columns + (linear.bias?.columns ?? 0) }
     }
     return count
@@ -50,14 +52,21 @@ public final class Decoder: Sendable {
 public final class DecoderSession {
   public let decoder: Decoder
   public let adapter: LoraAdapter?
+  /// Whether a training step keeps only each layer's input and makes the rest again in the backward (Chen et al., "Training Deep
+  /// Nets with Sublinear Memory Cost", 2016): less memory and more time for the same bits.
+  public let gradientCheckpointing: Bool
   private let arena = Arena()
   /// So many supervised rows meet the head at once: the vocabulary-sized matrix is never whole in memory.
   private static let headChunk = 96
 
-  public init(_ decoder: Decoder, adapter: LoraAdapter?) {
+  public init(_ decoder: Decoder, adapter: LoraAdapter?, gradientCheckpointing: Bool = false) {
     self.decoder = decoder
     self.adapter = adapter
+    self.gradientCheckpointing = gradientCheckpointing
   }
+
+  /// The bytes that the matrices of the largest step so far took, weights and adapter not counted.
+  public var stepByteCount: Int { arena.byteCount }
 
   private var backend: any Backend { decoder.backend }
   private var width: Int { decoder.configuration.hiddenSize }
@@ -89,10 +98,17 @@ public final class DecoderSession {
     let runner = runner(dropoutSeed: dropoutSeed)
     var x = arena.matrix(batch.ids.count, width)
     backend.gather(decoder.embedTokens, rows: batch.ids, into: x)
-    var kept: [LayerActivations] = []
-    for layer in decoder.layers {
+    var inputs: [Matrix] = []
+    var kept: [LayerActivations?] = []
+    for (index, layer) in decoder.layers.enumerated() {
       let out = arena.matrix(batch.ids.count, width)
-      kept.append(runner.forward(layer, x: x, positions: batch.positions, segments: batch.segments, into: out))
+      let mark = arena.mark
+      let activations = runner.forward(
+        layer, x: x, positions: batch.positions, segments: batch.segments, into: out)
+      let keeps = index >= adapter.lowestLayer && !gradientCheckpointing
+      if !keeps { arena.reset(to: mark) }
+      kept.append(keeps ? activations : nil)
+      inputs.append(x)
       x = out
     }
 
@@ -110,9 +126,17 @@ public final class DecoderSession {
     }
 
     for index in stride(from: decoder.layers.count - 1, through: adapter.lowestLayer, by: -1) {
+      let layer = decoder.layers[index]
+      let mark = arena.mark
+      // Dropout's masks follow from the seed and the layer's path: what is made again equals what was dropped.
+      let activations =
+        kept[index]
+        ?? runner.forward(
+          layer, x: inputs[index], positions: batch.positions, segments: batch.segments, into: nil)
       runner.backward(
-        decoder.layers[index], kept[index], segments: batch.segments, positions: batch.positions, d: d,
+        layer, activations, segments: batch.segments, positions: batch.positions, d: d,
         needsInput: index > adapter.lowestLayer)
+      arena.reset(to: mark)
     }
     return losses
   }

@@ -11,7 +11,7 @@ public struct ModelError: Error, CustomStringConvertible, Sendable, Equatable {
 /// The shape of a decoder-only transformer, by the names of Hugging Face's `config.json`.
 public struct DecoderConfiguration: Sendable, Equatable {
   /// The families that one decoder covers.
-  public enum Family: String, Sendable, CaseIterable { case qwen2, llama }
+  public enum Family: String, Sendable, CaseIterable { case qwen2, qwen3, llama }
 
   public var family: Family
   public var hiddenSize: Int
@@ -89,6 +89,9 @@ extension DecoderConfiguration {
       throw refuse("the activation '\(activation)'")
     }
     if json["use_sliding_window"]?.bool == true { throw refuse("sliding-window attention") }
+    for kind in json["layer_types"]?.array ?? [] where kind.string != "full_attention" {
+      throw refuse("the layer type '\(kind.string ?? kind.text())'")
+    }
     if json["quantization_config"]?.object != nil { throw refuse("'quantization_config'") }
 
     self.family = family
@@ -97,7 +100,8 @@ extension DecoderConfiguration {
     numHiddenLayers = try number("num_hidden_layers")
     numAttentionHeads = try number("num_attention_heads")
     numKeyValueHeads = json["num_key_value_heads"]?.integer ?? numAttentionHeads
-    headSize = json["head_dim"]?.integer ?? hiddenSize / max(numAttentionHeads, 1)
+    // Qwen3's heads are not hidden_size / num_attention_heads wide; 128 is what its configuration leaves unsaid.
+    headSize = json["head_dim"]?.integer ?? (family == .qwen3 ? 128 : hiddenSize / max(numAttentionHeads, 1))
     vocabularySize = try number("vocab_size")
     maxPositionEmbeddings = json["max_position_embeddings"]?.integer ?? 2048
     rmsNormEpsilon = Float(json["rms_norm_eps"]?.double ?? 1e-6)
@@ -113,6 +117,11 @@ extension DecoderConfiguration {
         originalMaxPositionEmbeddings: rope["original_max_position_embeddings"]?.double ?? 8192)
     } else if ropeType != "default" {
       throw refuse("RoPE scaling '\(ropeType)'")
+    }
+    for place in [json["partial_rotary_factor"], rope["partial_rotary_factor"]] {
+      if let part = place?.double, part != 1 {
+        throw refuse("RoPE on a part of each head (partial_rotary_factor \(part))")
+      }
     }
     tieWordEmbeddings = json["tie_word_embeddings"]?.bool ?? false
     try check(file: file)
@@ -141,6 +150,7 @@ extension DecoderConfiguration {
       return number
     }
     if let scaling = value("rope.scaling.type")?.string, scaling != "none" { throw refuse("RoPE scaling '\(scaling)'") }
+    if let window = value("attention.sliding_window")?.integer, window > 0 { throw refuse("sliding-window attention") }
 
     self.family = family
     hiddenSize = try number("embedding_length")
@@ -149,6 +159,12 @@ extension DecoderConfiguration {
     numAttentionHeads = try number("attention.head_count")
     numKeyValueHeads = value("attention.head_count_kv")?.integer ?? numAttentionHeads
     headSize = value("attention.key_length")?.integer ?? hiddenSize / max(numAttentionHeads, 1)
+    if let size = value("attention.value_length")?.integer, size != headSize {
+      throw refuse("values of \(size) beside keys of \(headSize) numbers a head")
+    }
+    if let rotated = value("rope.dimension_count")?.integer, rotated != headSize {
+      throw refuse("RoPE on a part of each head (\(rotated) of \(headSize))")
+    }
     vocabularySize = try gguf.require("token_embd.weight").rows
     maxPositionEmbeddings = value("context_length")?.integer ?? 2048
     rmsNormEpsilon = Float(value("attention.layer_norm_rms_epsilon")?.double ?? 1e-6)

@@ -17,6 +17,9 @@ struct DecoderLayer: Sendable {
   let kProj: Linear
   let vProj: Linear
   let oProj: Linear
+  /// (1, headSize): the gains of an RMSNorm over each head's queries and keys, where the family has one (Qwen3).
+  let qNorm: Matrix?
+  let kNorm: Matrix?
   let postAttentionLayernorm: Matrix
   let gateProj: Linear
   let upProj: Linear
@@ -46,6 +49,17 @@ struct LayerActivations {
   var gate: Matrix
   var up: Matrix
   var product: Matrix
+  /// What the heads' norms were given, where the family has them.
+  var queryNorm: HeadNorm?
+  var keyNorm: HeadNorm?
+}
+
+/// What an RMSNorm over each head keeps for its backward.
+struct HeadNorm {
+  /// (T, heads·headSize), before the norm.
+  var x: Matrix
+  /// (T·heads, 1)
+  var inverseRMS: Matrix
 }
 
 /// Runs layers forward and backward with one adapter (or none), on one arena.
@@ -116,12 +130,45 @@ struct LayerRunner {
     return result
   }
 
+  // MARK: Queries and keys
+
+  private func headNorm(_ gain: Matrix?, _ t: Int, heads: Int) -> HeadNorm? {
+    gain == nil ? nil : HeadNorm(x: arena.matrix(t, heads * headSize), inverseRMS: arena.matrix(t * heads, 1))
+  }
+
+  /// out (T, heads·headSize) ← the projection of x, normalised head by head where `gain` is given, and rotated.
+  private func heads(
+    _ projection: Linear, _ gain: Matrix?, _ kept: HeadNorm?, _ x: Matrix, positions: [Int32], into out: Matrix
+  ) {
+    linear(projection, x, into: kept?.x ?? out)
+    if let gain, let kept {
+      backend.rmsNorm(
+        perHead(kept.x), gain: gain, epsilon: configuration.rmsNormEpsilon, into: perHead(out),
+        inverseRMS: kept.inverseRMS)
+    }
+    backend.rope(
+      out, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: false)
+  }
+
+  /// Turns d, the gradient of ``heads(_:_:_:_:positions:into:)``'s result, into that of the projection's, in place.
+  private func headsBackward(_ gain: Matrix?, _ kept: HeadNorm?, positions: [Int32], d: Matrix) {
+    backend.rope(d, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: true)
+    if let gain, let kept {
+      backend.rmsNormBackward(
+        perHead(d), x: perHead(kept.x), gain: gain, inverseRMS: kept.inverseRMS, into: perHead(d), accumulate: false)
+    }
+  }
+
+  /// (T, heads·headSize) seen as (T·heads, headSize).
+  private func perHead(_ x: Matrix) -> Matrix { x.reshaped(x.rows * (x.columns / headSize), headSize) }
+
   // MARK: The block
 
   /// out (T,D) ← the layer applied to x (T,D). With a cache, keys and values go into its rows `cacheRows`, and `segments` speak of these.
+  /// Without `out` only what ``backward(_:_:segments:positions:d:needsInput:)`` needs is made: gradient checkpointing knows the output.
   func forward(
     _ layer: DecoderLayer, x: Matrix, positions: [Int32], segments: [AttentionSegment], cache: CacheLayer? = nil,
-    into out: Matrix
+    into out: Matrix?
   ) -> LayerActivations {
     let t = x.rows
     let activations = LayerActivations(
@@ -131,16 +178,15 @@ struct LayerRunner {
       v: arena.matrix(t, kvHeads * headSize),
       attention: arena.matrix(t, heads * headSize), logSumExp: arena.matrix(t, heads),
       gate: arena.matrix(t, configuration.intermediateSize), up: arena.matrix(t, configuration.intermediateSize),
-      product: arena.matrix(t, configuration.intermediateSize))
+      product: arena.matrix(t, configuration.intermediateSize),
+      queryNorm: headNorm(layer.qNorm, t, heads: heads), keyNorm: headNorm(layer.kNorm, t, heads: kvHeads))
     let s = activations
     let epsilon = configuration.rmsNormEpsilon
 
     backend.rmsNorm(x, gain: layer.inputLayernorm, epsilon: epsilon, into: s.norm1, inverseRMS: s.inverseRMS1)
-    linear(layer.qProj, s.norm1, into: s.q)
-    linear(layer.kProj, s.norm1, into: s.k)
+    heads(layer.qProj, layer.qNorm, s.queryNorm, s.norm1, positions: positions, into: s.q)
+    heads(layer.kProj, layer.kNorm, s.keyNorm, s.norm1, positions: positions, into: s.k)
     linear(layer.vProj, s.norm1, into: s.v)
-    backend.rope(s.q, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: false)
-    backend.rope(s.k, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: false)
     cache?.store(k: s.k, v: s.v)
     backend.attention(
       q: s.q, k: cache?.keys ?? s.k, v: cache?.values ?? s.v, segments: segments, heads: heads, kvHeads: kvHeads,
@@ -153,8 +199,10 @@ struct LayerRunner {
     linear(layer.gateProj, s.norm2, into: s.gate)
     linear(layer.upProj, s.norm2, into: s.up)
     backend.swiGLU(gate: s.gate, up: s.up, into: s.product)
-    linear(layer.downProj, s.product, into: out)
-    backend.add(s.residual, scaledBy: 1, to: out)
+    if let out {
+      linear(layer.downProj, s.product, into: out)
+      backend.add(s.residual, scaledBy: 1, to: out)
+    }
     return activations
   }
 
@@ -186,8 +234,8 @@ struct LayerRunner {
       dOut: dAttention, q: s.q, k: s.k, v: s.v, out: s.attention, logSumExp: s.logSumExp, segments: segments,
       heads: heads,
       kvHeads: kvHeads, dq: dq, dk: dk, dv: dv)
-    backend.rope(dq, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: true)
-    backend.rope(dk, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: true)
+    headsBackward(layer.qNorm, s.queryNorm, positions: positions, d: dq)
+    headsBackward(layer.kNorm, s.keyNorm, positions: positions, d: dk)
     linearBackward(layer.vProj, dy: dv, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: false)
     linearBackward(layer.kProj, dy: dk, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: true)
     linearBackward(layer.qProj, dy: dq, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: true)

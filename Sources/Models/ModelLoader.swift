@@ -115,6 +115,8 @@ private struct WeightReader {
       kProj: try linear("\(path).self_attn.k_proj", keys, c.hiddenSize),
       vProj: try linear("\(path).self_attn.v_proj", keys, c.hiddenSize),
       oProj: try linear("\(path).self_attn.o_proj", c.hiddenSize, queries),
+      qNorm: c.family == .qwen3 ? try matrix("\(path).self_attn.q_norm.weight", 1, c.headSize) : nil,
+      kNorm: c.family == .qwen3 ? try matrix("\(path).self_attn.k_norm.weight", 1, c.headSize) : nil,
       postAttentionLayernorm: try matrix("\(path).post_attention_layernorm.weight", 1, c.hiddenSize),
       gateProj: try linear("\(path).mlp.gate_proj", c.intermediateSize, c.hiddenSize),
       upProj: try linear("\(path).mlp.up_proj", c.intermediateSize, c.hiddenSize),
@@ -200,7 +202,8 @@ enum GGUFNames {
   ]
   private static let inner = [
     "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "post_attention_layernorm": "ffn_norm",
+    "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm", "post_attention_layernorm": "ffn_norm",
     "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
   ]
 

@@ -218,6 +218,8 @@ public struct TrainingSettings: SettingsSection, Sendable, Equatable {
   public var learningRate = 2e-4
   public var perDeviceTrainBatchSize = 4
   public var gradientAccumulationSteps = 1
+  /// Recompute each layer in the backward instead of keeping its activations: the same result in less memory and more time.
+  public var gradientCheckpointing = false
   public var numTrainEpochs = 3.0
   /// Overrides `num_train_epochs` when given.
   public var maxSteps: Int?
@@ -244,6 +246,7 @@ public struct TrainingSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("learning_rate", &learningRate) { $0 > 0 ? nil : "more than 0" }
     try binder.bind("per_device_train_batch_size", &perDeviceTrainBatchSize) { $0 >= 1 ? nil : "at least 1" }
     try binder.bind("gradient_accumulation_steps", &gradientAccumulationSteps) { $0 >= 1 ? nil : "at least 1" }
+    try binder.bind("gradient_checkpointing", &gradientCheckpointing)
     try binder.bind("num_train_epochs", &numTrainEpochs) { $0 > 0 ? nil : "more than 0" }
     try binder.bind("max_steps", &maxSteps) { $0.map { $0 >= 1 } ?? true ? nil : "at least 1" }
     try binder.bind("max_seq_length", &maxSeqLength) { $0 >= 2 ? nil : "at least 2" }

@@ -39,7 +39,7 @@ public final class Trainer {
     validation: [TokenizedExample], folder: RunFolder, inputHash: String
   ) {
     self.adapter = adapter
-    session = DecoderSession(decoder, adapter: adapter)
+    session = DecoderSession(decoder, adapter: adapter, gradientCheckpointing: settings.gradientCheckpointing)
     plan = TrainingPlan(settings, rowCount: rows.count)
     self.rows = rows
     self.validation = validation

@@ -8,7 +8,7 @@ import Models
 
 /// One tiny random model with its adapter, and what PyTorch and PEFT computed with them: see scripts/fixtures/models.py.
 public struct PeerFixture {
-  public static let names = ["qwen2-gqa", "qwen2-tied", "llama", "llama3-rope"]
+  public static let names = ["qwen2-gqa", "qwen2-tied", "llama", "llama3-rope", "qwen3", "qwen1.5", "smollm2"]
 
   public let folder: URL
   public let expected: JSONValue

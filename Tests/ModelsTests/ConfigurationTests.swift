@@ -20,6 +20,12 @@ import Testing
     (#"{"model_type":"gemma2"}"#, "the model family 'gemma2'"),
     (#"{"model_type":"qwen2","use_sliding_window":true}"#, "sliding-window"),
     (#"{"model_type":"llama","hidden_act":"gelu"}"#, "the activation 'gelu'"),
+    (#"{"model_type":"qwen3","layer_types":["full_attention","sliding_attention"]}"#, "layer type 'sliding_attention'"),
+    (#"{"model_type":"qwen3_moe"}"#, "the model family 'qwen3_moe'"),
+    (
+      #"{"model_type":"llama","hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,"num_attention_heads":2,"vocab_size":9,"partial_rotary_factor":0.5}"#,
+      "partial_rotary_factor 0.5"
+    ),
     (#"{"model_type":"qwen2","hidden_size":8}"#, "'intermediate_size' is missing"),
     (
       #"{"model_type":"llama","hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,"num_attention_heads":2,"vocab_size":9,"rope_scaling":{"rope_type":"yarn"}}"#,

@@ -132,6 +132,52 @@ import Testing
     }
   }
 
+  /// Layers made again in the backward: the same losses and gradients bit for bit, in less memory.
+  @Test(arguments: PeerFixture.names, [WeightPrecision.f32, .bf16])
+  func gradientCheckpointingChangesNoBit(name: String, precision: WeightPrecision) throws {
+    let fixture = try PeerFixture(name, backend: CPUBackend(), precision: precision)
+    var configuration = try fixture.adapter().configuration
+    configuration.dropout = 0.3
+    let batch = PackedBatch(fixture.rows)
+    var results: [[UInt32]] = []
+    for checkpointing in [false, true] {
+      let adapter = try LoraAdapter(configuration, on: fixture.decoder, seed: 3)
+      var random = RandomNumbers(seed: 9)
+      adapter.parameters.withElements { for index in $0.indices { $0[index] = random.nextUnit() * 0.2 - 0.1 } }
+      let session = DecoderSession(fixture.decoder, adapter: adapter, gradientCheckpointing: checkpointing)
+      // Twice: the second step meets the memory of the first.
+      var losses: [Float] = []
+      for seed in [5, 6] as [UInt64] {
+        losses += session.lossesAndGradients(batch, gradientScale: 0.1, dropoutSeed: seed)
+      }
+      results.append((losses + adapter.gradients.elements).map(\.bitPattern))
+    }
+    #expect(results[0] == results[1])
+    #expect(Set(results[0]).count > 100)
+  }
+
+  /// Sixteen layers' activations against one's.
+  @Test func gradientCheckpointingTakesLessMemory() throws {
+    let decoder = try PeerFixture("llama", backend: CPUBackend()).decoder
+    let deep = Decoder(
+      configuration: decoder.configuration, backend: decoder.backend, embedTokens: decoder.embedTokens,
+      layers: Array(repeating: decoder.layers, count: 8).flatMap { $0 }, norm: decoder.norm, lmHead: decoder.lmHead,
+      inverseFrequencies: decoder.inverseFrequencies)
+    let row = TokenizedExample(prompt: [1], answer: (0..<8000).map { Int32($0 % 90) })
+    // Short rows keep attention cheap; together they fill the arena's chunks.
+    let rows = stride(from: 0, to: 8000, by: 50).map {
+      TokenizedExample(prompt: [1], answer: Array(row.answer[$0..<$0 + 50]))
+    }
+    let bytes = try [false, true].map { checkpointing in
+      let adapter = try LoraAdapter(
+        LoRAConfiguration(r: 2, alpha: 4, dropout: 0, targetModules: .allLinear), on: decoder, seed: 1)
+      let session = DecoderSession(deep, adapter: adapter, gradientCheckpointing: checkpointing)
+      _ = session.lossesAndGradients(PackedBatch(rows), gradientScale: 1, dropoutSeed: nil)
+      return session.stepByteCount
+    }
+    #expect(bytes[1] * 3 < bytes[0], "\(bytes)")
+  }
+
   @Test func dropoutIsSeededAndHasTheRightGradient() throws {
     let fixture = try PeerFixture("llama", backend: ReferenceBackend())
     var configuration = try fixture.adapter().configuration
@@ -167,7 +213,7 @@ import Testing
   }
 
   /// The same weights as llama.cpp's files hold them: other names, and for Llama another order of q's and k's rows.
-  @Test(arguments: ["llama", "qwen2-tied"])
+  @Test(arguments: ["llama", "qwen2-tied", "qwen3"])
   func aGGUFFileIsTheSameModel(name: String) throws {
     let fixture = try PeerFixture(name, backend: CPUBackend())
     let file = try ModelFile(path: fixture.folder.appendingPathComponent("model.gguf").path)
