@@ -40,16 +40,10 @@ enum InferenceCommands {
     let model = try OpenedModel(arguments.required("--model", "score"), project: Project.locate(), console: console)
     let rows = try examples(data, model.tokenizer)
     let decoder = try model.load(CPUBackend(), arithmetic, console: console)
-    var adapter: LoraAdapter?
-    var hash: String?
-    if let name = arguments.value("--adapter") {
-      let folder = try adapterFolder(name, output: outputFolder(arguments))
-      adapter = try LoraAdapter(folder: folder, on: decoder)
-      hash = try adapterHash(folder)
-    }
+    let chosen = try openedAdapter(arguments, on: decoder, console)
     let progress = Progress(console, Words("Scoring", ko: "점수 계산"))
     let summary = LossEvaluation.run(
-      DecoderSession(decoder, adapter: adapter), rows, isCancelled: { Interruption.isRequested },
+      DecoderSession(decoder, adapter: chosen?.adapter), rows, isCancelled: { Interruption.isRequested },
       progress: { done, total in progress.update(done, of: total) })
     progress.close()
     guard let summary else { throw Interrupted(advice: Words("Stopped.", ko: "멈췄습니다.")) }
@@ -59,7 +53,8 @@ enum InferenceCommands {
     let result: JSONValue = [
       "loss": JSONValue(summary.loss), "perplexity": JSONValue(exp(summary.loss)),
       "supervised_tokens": JSONValue(summary.supervisedTokens), "rows": JSONValue(rows.count),
-      "model_sha256": .string(model.resolved.sha256), "adapter_sha256": hash.map { .string($0) } ?? .null,
+      "model_sha256": .string(model.resolved.sha256), "adapter_sha256": chosen.map { .string($0.sha256) } ?? .null,
+      "adapted_layers": chosen.map { JSONValue($0.adapter.layers.count) } ?? .null,
       "compute": .string(arithmetic.compute),
     ]
     if arguments.flag("--json") { return console.print(result.text()) }
@@ -70,6 +65,23 @@ enum InferenceCommands {
           ko:
             "손실 \(String(format: "%.4f", summary.loss)) · perplexity \(String(format: "%.2f", exp(summary.loss))) · \(rows.count)행의 지도 토큰 \(summary.supervisedTokens)개"
         )))
+  }
+
+  /// The adapter that `--adapter` names, with the hash of its weights; how many layers it changes is said on standard error.
+  private static func openedAdapter(
+    _ arguments: Arguments, on decoder: Decoder, _ console: Console
+  ) throws -> (adapter: LoraAdapter, sha256: String)? {
+    guard let name = arguments.value("--adapter") else { return nil }
+    let folder = try adapterFolder(name, output: outputFolder(arguments))
+    let adapter = try LoraAdapter(folder: folder, on: decoder)
+    let hash = try adapterHash(folder)
+    let whole = adapter.savedModules.map(\.path)
+    let more = whole.isEmpty ? "" : " + " + whole.joined(separator: ", ")
+    console.note(
+      Words(
+        "Adapter: \(adapter.layers.count) layers\(more), sha256 \(hash)",
+        ko: "어댑터: \(adapter.layers.count)개 층\(more), sha256 \(hash)"))
+    return (adapter, hash)
   }
 
   private static func examples(_ path: String, _ tokenizer: Tokenizer) throws -> [TokenizedExample] {
@@ -156,9 +168,7 @@ enum InferenceCommands {
     let arithmetic = try Arithmetic(arguments, weights: .bf16)
     let model = try OpenedModel(arguments.required("--model", "generate"), project: Project.locate(), console: console)
     let decoder = try model.load(CPUBackend(), arithmetic, console: console)
-    let adapter = try arguments.value("--adapter").map {
-      try LoraAdapter(folder: adapterFolder($0, output: outputFolder(arguments)), on: decoder)
-    }
+    let adapter = try openedAdapter(arguments, on: decoder, console)?.adapter
     let sampling = Sampling(
       temperature: Float(try arguments.number("--temperature", in: 0...100) ?? 0),
       topK: try arguments.integer("--top-k") ?? 0,

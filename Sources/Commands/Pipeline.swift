@@ -120,12 +120,7 @@ final class Pipeline {
         "\(folder.dataset(.train).path): no row is left to train on (\(dropped) are longer than max_seq_length); raise training.max_seq_length"
       )
     }
-    let lora = settings.lora
-    let configuration = LoRAConfiguration(
-      r: lora.r, alpha: lora.loraAlpha, dropout: lora.loraDropout,
-      targetModules: lora.targetModules == ["all-linear"] ? .allLinear : .names(lora.targetModules),
-      useRSLoRA: lora.useRslora,
-      baseModel: model.baseModel)
+    let configuration = try LoRAConfiguration(settings.lora, baseModel: model.baseModel, file: experiment.file)
     let adapter = try LoraAdapter(configuration, on: decoder, seed: UInt64(bitPattern: Int64(settings.training.seed)))
     let trainer = Trainer(
       decoder, adapter: adapter, settings: settings.training, rows: rows, validation: validation, folder: folder,

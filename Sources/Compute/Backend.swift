@@ -31,6 +31,12 @@ public protocol Backend: Sendable {
   /// y ← y + alpha · x, same shape.
   func add(_ x: Matrix, scaledBy alpha: Float, to y: Matrix)
 
+  /// y (T,D) ← y + x (T,D) · scale (1,D), column by column.
+  func addColumnsScaled(_ x: Matrix, by scale: Matrix, to y: Matrix)
+
+  /// sums (1,D): the dot product of each column of a (T,D) with the same column of b (T,D).
+  func columnDots(_ a: Matrix, _ b: Matrix, into sums: Matrix)
+
   /// RMSNorm, y = x / sqrt(mean(x²) + epsilon) · gain, row by row. gain (1,D); `inverseRMS` (T,1) is kept for backward.
   /// Zhang & Sennrich, "Root Mean Square Layer Normalization", 2019.
   func rmsNorm(_ x: Matrix, gain: Matrix, epsilon: Float, into y: Matrix, inverseRMS: Matrix)

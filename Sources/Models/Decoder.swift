@@ -25,13 +25,6 @@ public final class Decoder: Sendable {
     self.inverseFrequencies = inverseFrequencies
   }
 
-  /// Every linear layer an adapter can stand beside, in the model's order; the head is not among them.
-  public var linearLayers: [LinearDescription] {
-    layers.flatMap(\.linears).map {
-      LinearDescription(path: $0.path, inputSize: $0.weight.columns, outputSize: $0.weight.rows)
-    }
-  }
-
   /// The number of weights, each counted once.
   public var parameterCount: Int {
     var count = embedTokens.rows * embedTokens.columns + norm.columns
@@ -56,6 +49,7 @@ public final class DecoderSession {
   /// Nets with Sublinear Memory Cost", 2016): less memory and more time for the same bits.
   public let gradientCheckpointing: Bool
   private let arena = Arena()
+  private var doraScales: [String: DoRAScale] = [:]
   /// So many supervised rows meet the head at once: the vocabulary-sized matrix is never whole in memory.
   private static let headChunk = 96
 
@@ -75,14 +69,23 @@ public final class DecoderSession {
     LayerRunner(
       backend: backend, configuration: decoder.configuration, inverseFrequencies: decoder.inverseFrequencies,
       adapter: adapter,
-      arena: arena, dropoutSeed: dropoutSeed)
+      arena: arena, dropoutSeed: dropoutSeed, doraScales: doraScales)
   }
+
+  /// Gives the arena back and takes note of the adapter's numbers, which may have changed since the last call.
+  private func begin() {
+    arena.reset()
+    if let adapter { doraScales = adapter.doraScales(on: decoder) }
+  }
+
+  private var embedTokens: Weight { adapter?.embedTokens?.held ?? decoder.embedTokens }
+  private var lmHead: Weight { adapter?.lmHead?.held ?? decoder.lmHead }
 
   // MARK: Loss
 
   /// The loss of each supervised token, -log p in nats, in the batch's order. Nothing is kept for a backward.
   public func losses(_ batch: PackedBatch) -> [Float] {
-    arena.reset()
+    begin()
     let x = forwardWithoutKeeping(
       ids: batch.ids, positions: batch.positions, segments: batch.segments, cache: nil, places: [])
     let hidden = normalised(x, rows: batch.predicting).output
@@ -94,10 +97,10 @@ public final class DecoderSession {
   /// `adapter.gradients` holds. `dropoutSeed` picks the dropout masks; nil switches dropout off.
   public func lossesAndGradients(_ batch: PackedBatch, gradientScale: Float, dropoutSeed: UInt64?) -> [Float] {
     guard let adapter, !batch.targets.isEmpty else { return losses(batch) }
-    arena.reset()
+    begin()
     let runner = runner(dropoutSeed: dropoutSeed)
     var x = arena.matrix(batch.ids.count, width)
-    backend.gather(decoder.embedTokens, rows: batch.ids, into: x)
+    backend.gather(embedTokens, rows: batch.ids, into: x)
     var inputs: [Matrix] = []
     var kept: [LayerActivations?] = []
     for (index, layer) in decoder.layers.enumerated() {
@@ -135,8 +138,13 @@ public final class DecoderSession {
           layer, x: inputs[index], positions: batch.positions, segments: batch.segments, into: nil)
       runner.backward(
         layer, activations, segments: batch.segments, positions: batch.positions, d: d,
-        needsInput: index > adapter.lowestLayer)
+        needsInput: index > adapter.lowestLayer || adapter.embedTokens != nil)
       arena.reset(to: mark)
+    }
+    if let gradient = adapter.embedTokens?.gradient {
+      for (row, id) in batch.ids.enumerated() {
+        backend.add(d.rows(row..<row + 1), scaledBy: 1, to: gradient.rows(Int(id)..<Int(id) + 1))
+      }
     }
     return losses
   }
@@ -144,12 +152,12 @@ public final class DecoderSession {
 
   /// Logits (rows.count, V) at the given packed rows.
   public func logits(_ batch: PackedBatch, rows: [Int]) -> Matrix {
-    arena.reset()
+    begin()
     let x = forwardWithoutKeeping(
       ids: batch.ids, positions: batch.positions, segments: batch.segments, cache: nil, places: [])
     let hidden = normalised(x, rows: rows).output
-    let result = Matrix(rows.count, decoder.lmHead.rows)
-    backend.linear(hidden, decoder.lmHead, bias: nil, into: result)
+    let result = Matrix(rows.count, lmHead.rows)
+    backend.linear(hidden, lmHead, bias: nil, into: result)
     return result
   }
 
@@ -157,7 +165,8 @@ public final class DecoderSession {
 
   /// Feeds new tokens of several sequences (index, ids), and returns the logits (sequences, V) after each one's last token.
   func step(_ fed: [(sequence: Int, ids: [Int32])], cache: KeyValueCache) -> Matrix {
-    arena.reset()
+    // An answer that goes on has the adapter it began with.
+    if fed.contains(where: { cache.lengths[$0.sequence] == 0 }) { begin() } else { arena.reset() }
     var ids: [Int32] = []
     var positions: [Int32] = []
     var segments: [AttentionSegment] = []
@@ -175,8 +184,8 @@ public final class DecoderSession {
     }
     let x = forwardWithoutKeeping(ids: ids, positions: positions, segments: segments, cache: cache, places: places)
     let hidden = normalised(x, rows: last).output
-    let logits = arena.matrix(last.count, decoder.lmHead.rows)
-    backend.linear(hidden, decoder.lmHead, bias: nil, into: logits)
+    let logits = arena.matrix(last.count, lmHead.rows)
+    backend.linear(hidden, lmHead, bias: nil, into: logits)
     return logits
   }
 
@@ -189,7 +198,7 @@ public final class DecoderSession {
     let runner = runner(dropoutSeed: nil)
     var x = arena.matrix(ids.count, width)
     var out = arena.matrix(ids.count, width)
-    backend.gather(decoder.embedTokens, rows: ids, into: x)
+    backend.gather(embedTokens, rows: ids, into: x)
     for (index, layer) in decoder.layers.enumerated() {
       let mark = arena.mark
       let cacheLayer = cache.map { CacheLayer(keys: $0.keys[index], values: $0.values[index], places: places) }
@@ -220,11 +229,15 @@ public final class DecoderSession {
     for start in stride(from: 0, to: targets.count, by: Self.headChunk) {
       let rows = start..<min(start + Self.headChunk, targets.count)
       let mark = arena.mark
-      let logits = arena.matrix(rows.count, decoder.lmHead.rows)
-      backend.linear(hidden.rows(rows), decoder.lmHead, bias: nil, into: logits)
+      let logits = arena.matrix(rows.count, lmHead.rows)
+      backend.linear(hidden.rows(rows), lmHead, bias: nil, into: logits)
       losses += backend.crossEntropy(logits: logits, targets: Array(targets[rows]), gradientScale: gradientScale)
+      if gradientScale != nil, let gradient = adapter?.lmHead?.gradient {
+        backend.multiply(
+          logits, transposeA: true, hidden.rows(rows), transposeB: false, alpha: 1, beta: 1, into: gradient)
+      }
       if let dHidden {
-        backend.linearInputGradient(logits, decoder.lmHead, into: dHidden.rows(rows), accumulate: false)
+        backend.linearInputGradient(logits, lmHead, into: dHidden.rows(rows), accumulate: false)
       }
       arena.reset(to: mark)
     }

@@ -52,6 +52,8 @@ struct LayerActivations {
   /// What the heads' norms were given, where the family has them.
   var queryNorm: HeadNorm?
   var keyNorm: HeadNorm?
+  /// By a linear layer's path: its product before DoRA's magnitude (T, out).
+  var products: [String: Matrix] = [:]
 }
 
 /// What an RMSNorm over each head keeps for its backward.
@@ -71,64 +73,12 @@ struct LayerRunner {
   let arena: Arena
   /// Nil switches dropout off.
   let dropoutSeed: UInt64?
+  /// By a linear layer's path; empty unless the adapter is a DoRA one.
+  let doraScales: [String: DoRAScale]
 
   private var heads: Int { configuration.numAttentionHeads }
   private var kvHeads: Int { configuration.numKeyValueHeads }
   private var headSize: Int { configuration.headSize }
-
-  // MARK: Linear with its adapter
-
-  /// y (T,out) ← x (T,in)·Wᵀ + bias + scaling · (dropout(x)·Aᵀ)·Bᵀ
-  func linear(_ layer: Linear, _ x: Matrix, into y: Matrix) {
-    backend.linear(x, layer.weight, bias: layer.bias, into: y)
-    guard let adapter, let lora = adapter.layer(layer.path) else { return }
-    let mark = arena.mark
-    let input = dropped(x, layer)
-    let low = arena.matrix(x.rows, lora.a.rows)
-    backend.multiply(input, transposeA: false, lora.a, transposeB: true, alpha: 1, beta: 0, into: low)
-    backend.multiply(
-      low, transposeA: false, lora.b, transposeB: true, alpha: Float(adapter.configuration.scaling), beta: 1, into: y)
-    arena.reset(to: mark)
-  }
-
-  /// Adds the adapter's gradients for dy (T,out), and the input's gradient to dx (T,in) unless it is nil.
-  func linearBackward(_ layer: Linear, dy: Matrix, x: Matrix, dx: Matrix?, accumulate: Bool) {
-    if let dx { backend.linearInputGradient(dy, layer.weight, into: dx, accumulate: accumulate) }
-    guard let adapter, let lora = adapter.layer(layer.path) else { return }
-    let scaling = Float(adapter.configuration.scaling)
-    let mark = arena.mark
-    // A·x is cheap to make again: r columns against the layer's thousands.
-    let input = dropped(x, layer)
-    let low = arena.matrix(x.rows, lora.a.rows)
-    backend.multiply(input, transposeA: false, lora.a, transposeB: true, alpha: 1, beta: 0, into: low)
-    backend.multiply(dy, transposeA: true, low, transposeB: false, alpha: scaling, beta: 1, into: lora.gradientB)
-    let dLow = arena.matrix(x.rows, lora.a.rows)
-    backend.multiply(dy, transposeA: false, lora.b, transposeB: false, alpha: scaling, beta: 0, into: dLow)
-    backend.multiply(dLow, transposeA: true, input, transposeB: false, alpha: 1, beta: 1, into: lora.gradientA)
-    if let dx {
-      if let seed = seed(layer) {
-        let dInput = arena.matrix(x.rows, x.columns)
-        backend.multiply(dLow, transposeA: false, lora.a, transposeB: false, alpha: 1, beta: 0, into: dInput)
-        backend.dropout(dInput, probability: Float(adapter.configuration.dropout), seed: seed, into: dInput)
-        backend.add(dInput, scaledBy: 1, to: dx)
-      } else {
-        backend.multiply(dLow, transposeA: false, lora.a, transposeB: false, alpha: 1, beta: 1, into: dx)
-      }
-    }
-    arena.reset(to: mark)
-  }
-
-  private func seed(_ layer: Linear) -> UInt64? {
-    guard let dropoutSeed, let adapter, adapter.configuration.dropout > 0 else { return nil }
-    return layer.path.utf8.reduce(dropoutSeed) { RandomNumbers.mix($0 ^ UInt64($1)) }
-  }
-
-  private func dropped(_ x: Matrix, _ layer: Linear) -> Matrix {
-    guard let seed = seed(layer), let adapter else { return x }
-    let result = arena.matrix(x.rows, x.columns)
-    backend.dropout(x, probability: Float(adapter.configuration.dropout), seed: seed, into: result)
-    return result
-  }
 
   // MARK: Queries and keys
 
@@ -138,9 +88,10 @@ struct LayerRunner {
 
   /// out (T, heads·headSize) ← the projection of x, normalised head by head where `gain` is given, and rotated.
   private func heads(
-    _ projection: Linear, _ gain: Matrix?, _ kept: HeadNorm?, _ x: Matrix, positions: [Int32], into out: Matrix
+    _ projection: Linear, _ gain: Matrix?, _ kept: HeadNorm?, _ x: Matrix, positions: [Int32],
+    _ products: inout [String: Matrix], into out: Matrix
   ) {
-    linear(projection, x, into: kept?.x ?? out)
+    products[projection.path] = linear(projection, x, into: kept?.x ?? out)
     if let gain, let kept {
       backend.rmsNorm(
         perHead(kept.x), gain: gain, epsilon: configuration.rmsNormEpsilon, into: perHead(out),
@@ -150,7 +101,7 @@ struct LayerRunner {
       out, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: false)
   }
 
-  /// Turns d, the gradient of ``heads(_:_:_:_:positions:into:)``'s result, into that of the projection's, in place.
+  /// Turns d, the gradient of ``heads``'s result, into that of the projection's, in place.
   private func headsBackward(_ gain: Matrix?, _ kept: HeadNorm?, positions: [Int32], d: Matrix) {
     backend.rope(d, positions: positions, headSize: headSize, inverseFrequencies: inverseFrequencies, inverse: true)
     if let gain, let kept {
@@ -171,7 +122,7 @@ struct LayerRunner {
     into out: Matrix?
   ) -> LayerActivations {
     let t = x.rows
-    let activations = LayerActivations(
+    var s = LayerActivations(
       x: x, norm1: arena.matrix(t, x.columns), residual: arena.matrix(t, x.columns), norm2: arena.matrix(t, x.columns),
       inverseRMS1: arena.matrix(t, 1), inverseRMS2: arena.matrix(t, 1),
       q: arena.matrix(t, heads * headSize), k: arena.matrix(t, kvHeads * headSize),
@@ -180,30 +131,31 @@ struct LayerRunner {
       gate: arena.matrix(t, configuration.intermediateSize), up: arena.matrix(t, configuration.intermediateSize),
       product: arena.matrix(t, configuration.intermediateSize),
       queryNorm: headNorm(layer.qNorm, t, heads: heads), keyNorm: headNorm(layer.kNorm, t, heads: kvHeads))
-    let s = activations
     let epsilon = configuration.rmsNormEpsilon
 
     backend.rmsNorm(x, gain: layer.inputLayernorm, epsilon: epsilon, into: s.norm1, inverseRMS: s.inverseRMS1)
-    heads(layer.qProj, layer.qNorm, s.queryNorm, s.norm1, positions: positions, into: s.q)
-    heads(layer.kProj, layer.kNorm, s.keyNorm, s.norm1, positions: positions, into: s.k)
-    linear(layer.vProj, s.norm1, into: s.v)
+    heads(layer.qProj, layer.qNorm, s.queryNorm, s.norm1, positions: positions, &s.products, into: s.q)
+    heads(layer.kProj, layer.kNorm, s.keyNorm, s.norm1, positions: positions, &s.products, into: s.k)
+    s.products[layer.vProj.path] = linear(layer.vProj, s.norm1, into: s.v)
     cache?.store(k: s.k, v: s.v)
     backend.attention(
       q: s.q, k: cache?.keys ?? s.k, v: cache?.values ?? s.v, segments: segments, heads: heads, kvHeads: kvHeads,
       into: s.attention, logSumExp: cache == nil ? s.logSumExp : nil)
-    linear(layer.oProj, s.attention, into: s.residual)
+    s.products[layer.oProj.path] = linear(layer.oProj, s.attention, into: s.residual)
     backend.add(x, scaledBy: 1, to: s.residual)
 
     backend.rmsNorm(
       s.residual, gain: layer.postAttentionLayernorm, epsilon: epsilon, into: s.norm2, inverseRMS: s.inverseRMS2)
-    linear(layer.gateProj, s.norm2, into: s.gate)
-    linear(layer.upProj, s.norm2, into: s.up)
+    s.products[layer.gateProj.path] = linear(layer.gateProj, s.norm2, into: s.gate)
+    s.products[layer.upProj.path] = linear(layer.upProj, s.norm2, into: s.up)
     backend.swiGLU(gate: s.gate, up: s.up, into: s.product)
-    if let out {
-      linear(layer.downProj, s.product, into: out)
+    // DoRA's magnitude needs the last product too.
+    if out != nil || doraScales[layer.downProj.path] != nil {
+      let out = out ?? arena.matrix(t, x.columns)
+      s.products[layer.downProj.path] = linear(layer.downProj, s.product, into: out)
       backend.add(s.residual, scaledBy: 1, to: out)
     }
-    return activations
+    return s
   }
 
   /// Turns d (T,D), the gradient of the layer's output, into the gradient of its input, in place, and adds the adapter's gradients.
@@ -218,15 +170,15 @@ struct LayerRunner {
 
     // d is the gradient of both the residual and the MLP's output.
     let dProduct = arena.matrix(t, configuration.intermediateSize)
-    linearBackward(layer.downProj, dy: d, x: s.product, dx: dProduct, accumulate: false)
+    linearBackward(layer.downProj, s, dy: d, x: s.product, dx: dProduct, accumulate: false)
     backend.swiGLUBackward(dOut: dProduct, gate: s.gate, up: s.up, dGate: s.gate, dUp: s.up)
-    linearBackward(layer.upProj, dy: s.up, x: s.norm2, dx: dNorm, accumulate: false)
-    linearBackward(layer.gateProj, dy: s.gate, x: s.norm2, dx: dNorm, accumulate: true)
+    linearBackward(layer.upProj, s, dy: s.up, x: s.norm2, dx: dNorm, accumulate: false)
+    linearBackward(layer.gateProj, s, dy: s.gate, x: s.norm2, dx: dNorm, accumulate: true)
     backend.rmsNormBackward(
       dNorm, x: s.residual, gain: layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2, into: d, accumulate: true)
 
     let dAttention = arena.matrix(t, heads * headSize)
-    linearBackward(layer.oProj, dy: d, x: s.attention, dx: dAttention, accumulate: false)
+    linearBackward(layer.oProj, s, dy: d, x: s.attention, dx: dAttention, accumulate: false)
     let dq = arena.matrix(t, heads * headSize)
     let dk = arena.matrix(t, kvHeads * headSize)
     let dv = arena.matrix(t, kvHeads * headSize)
@@ -236,9 +188,9 @@ struct LayerRunner {
       kvHeads: kvHeads, dq: dq, dk: dk, dv: dv)
     headsBackward(layer.qNorm, s.queryNorm, positions: positions, d: dq)
     headsBackward(layer.kNorm, s.keyNorm, positions: positions, d: dk)
-    linearBackward(layer.vProj, dy: dv, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: false)
-    linearBackward(layer.kProj, dy: dk, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: true)
-    linearBackward(layer.qProj, dy: dq, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: true)
+    linearBackward(layer.vProj, s, dy: dv, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: false)
+    linearBackward(layer.kProj, s, dy: dk, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: true)
+    linearBackward(layer.qProj, s, dy: dq, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: true)
     if needsInput {
       backend.rmsNormBackward(
         dNorm, x: s.x, gain: layer.inputLayernorm, inverseRMS: s.inverseRMS1, into: d, accumulate: true)

@@ -6,11 +6,29 @@ import Foundation
 public struct LoraLayer: Sendable {
   /// The layer's path in the checkpoint: "model.layers.0.self_attn.q_proj".
   public let path: String
+  /// alpha / r of this layer, or alpha / √r.
+  public let scaling: Float
   /// A (r, in) and B (out, r), and their gradients.
   public let a: Matrix
   public let b: Matrix
   public let gradientA: Matrix
   public let gradientB: Matrix
+  /// DoRA's magnitude (1, out) and its gradient.
+  public let magnitude: Matrix?
+  public let gradientMagnitude: Matrix?
+  /// DoRA: ‖w‖² of each row of the frozen weight.
+  let weightSquares: [Double]
+}
+
+/// A module that is trained whole beside the adapter: PEFT's `modules_to_save`.
+public struct SavedModule: Sendable {
+  /// "lm_head" or "model.embed_tokens"
+  public let path: String
+  /// (V, D), a copy that starts from the model's own numbers, and its gradient.
+  public let weight: Matrix
+  public let gradient: Matrix
+  /// The same numbers as a weight that products take.
+  let held: Weight
 }
 
 /// The adapters of all chosen layers. Parameters and gradients each lie in one flat buffer, so that the optimizer, the gradient's
@@ -19,7 +37,8 @@ public final class LoraAdapter: Sendable {
   public let configuration: LoRAConfiguration
   /// In the order of the model's layers.
   public let layers: [LoraLayer]
-  /// All A and B, as one row.
+  public let savedModules: [SavedModule]
+  /// All A, B and magnitudes, then the modules trained whole, as one row.
   public let parameters: Matrix
   public let gradients: Matrix
   private let places: [String: Int]
@@ -35,36 +54,45 @@ public final class LoraAdapter: Sendable {
       layer.a.withElements { elements in
         for index in elements.indices { elements[index] = (2 * random.nextUnit() - 1) * bound }
       }
+      // ‖W + B·A‖ with B zero.
+      for (row, square) in layer.weightSquares.enumerated() { layer.magnitude?[0, row] = Float(square.squareRoot()) }
+    }
+    for module in savedModules {
+      let weight = module.path == "lm_head" ? decoder.lmHead : decoder.embedTokens
+      decoder.backend.gather(weight, rows: (0..<weight.rows).map(Int32.init), into: module.weight)
     }
   }
   // endregion: attach-lora
 
   /// An adapter of zeros, to be filled from a file.
   init(_ configuration: LoRAConfiguration, on decoder: Decoder) throws {
-    let targets = try Self.matching(configuration.targetModules, in: decoder.linearLayers)
-    let count = targets.reduce(0) { $0 + configuration.r * ($1.inputSize + $1.outputSize) }
-    let parameterStorage = Storage(count: count)
-    let gradientStorage = Storage(count: count)
-    var offset = 0
-    var layers: [LoraLayer] = []
-    for target in targets {
-      func view(_ storage: Storage, at offset: Int, _ rows: Int, _ columns: Int) -> Matrix {
-        Matrix(storage, offset: offset, rows: rows, columns: columns)
-      }
-      let sizeA = configuration.r * target.inputSize
-      layers.append(
-        LoraLayer(
-          path: target.path,
-          a: view(parameterStorage, at: offset, configuration.r, target.inputSize),
-          b: view(parameterStorage, at: offset + sizeA, target.outputSize, configuration.r),
-          gradientA: view(gradientStorage, at: offset, configuration.r, target.inputSize),
-          gradientB: view(gradientStorage, at: offset + sizeA, target.outputSize, configuration.r)))
-      offset += sizeA + target.outputSize * configuration.r
+    let targets = try Self.matching(configuration, in: decoder.layers.flatMap(\.linears))
+    let modules = try Self.modules(configuration.modulesToSave)
+    let (vocabulary, width) = (decoder.embedTokens.rows, decoder.embedTokens.columns)
+    let ranks = try targets.map { try configuration.rank(of: $0.path) }
+    var count = modules.count * vocabulary * width
+    for (target, rank) in zip(targets, ranks) {
+      count += rank * (target.weight.rows + target.weight.columns)
+      if configuration.useDoRA { count += target.weight.rows }
+    }
+    var buffers = FlatBuffers(count: count)
+    layers = try zip(targets, ranks).map { target, rank in
+      let (a, gradientA) = buffers.next(rank, target.weight.columns)
+      let (b, gradientB) = buffers.next(target.weight.rows, rank)
+      let magnitude = configuration.useDoRA ? buffers.next(1, target.weight.rows) : nil
+      return LoraLayer(
+        path: target.path, scaling: Float(try configuration.scaling(of: target.path)), a: a, b: b,
+        gradientA: gradientA, gradientB: gradientB, magnitude: magnitude?.parameter,
+        gradientMagnitude: magnitude?.gradient,
+        weightSquares: configuration.useDoRA ? DoRAScale.rowSquares(target.weight, backend: decoder.backend) : [])
+    }
+    savedModules = modules.map { path in
+      let (weight, gradient) = buffers.next(vocabulary, width)
+      return SavedModule(path: path, weight: weight, gradient: gradient, held: Weight(weight))
     }
     self.configuration = configuration
-    self.layers = layers
-    parameters = Matrix(parameterStorage, offset: 0, rows: 1, columns: count)
-    gradients = Matrix(gradientStorage, offset: 0, rows: 1, columns: count)
+    parameters = Matrix(buffers.parameters, offset: 0, rows: 1, columns: count)
+    gradients = Matrix(buffers.gradients, offset: 0, rows: 1, columns: count)
     places = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1.path, $0) })
   }
 
@@ -72,14 +100,40 @@ public final class LoraAdapter: Sendable {
 
   public var parameterCount: Int { parameters.columns }
 
-  /// The lowest decoder layer that has an adapter; no gradient is needed below it.
-  var lowestLayer: Int {
-    layers.compactMap { layer in layer.path.split(separator: ".").dropFirst(2).first.flatMap { Int($0) } }.min() ?? 0
+  /// Every tensor by its name in PEFT's file, less the prefix, with its gradient; in the order of the flat buffers.
+  public var tensors: [(name: String, parameter: Matrix, gradient: Matrix)] {
+    var tensors: [(String, Matrix, Matrix)] = []
+    for layer in layers {
+      tensors.append(("\(layer.path).lora_A.weight", layer.a, layer.gradientA))
+      tensors.append(("\(layer.path).lora_B.weight", layer.b, layer.gradientB))
+      if let magnitude = layer.magnitude, let gradient = layer.gradientMagnitude {
+        tensors.append(("\(layer.path).lora_magnitude_vector", magnitude, gradient))
+      }
+    }
+    return tensors + savedModules.map { ("\($0.path).weight", $0.weight, $0.gradient) }
   }
 
-  /// The layers that carry an adapter; a target that matches nothing is an error.
-  private static func matching(_ targets: TargetModules, in all: [LinearDescription]) throws -> [LinearDescription] {
-    if case .names(let names) = targets {
+  /// Whether both have the same tensors in the same shapes, so that the parameters of one may become the other's.
+  public func hasShape(of other: LoraAdapter) -> Bool {
+    tensors.elementsEqual(other.tensors) {
+      $0.name == $1.name && $0.parameter.rows == $1.parameter.rows && $0.parameter.columns == $1.parameter.columns
+    }
+  }
+
+  /// The head and the embedding that this adapter trains, if it does.
+  var lmHead: SavedModule? { savedModules.first { $0.path == "lm_head" } }
+  var embedTokens: SavedModule? { savedModules.first { $0.path == "model.embed_tokens" } }
+
+  /// The lowest decoder layer that needs a gradient: that of the lowest adapter, the first where the embedding is trained.
+  var lowestLayer: Int {
+    if embedTokens != nil { return 0 }
+    return layers.compactMap { layer in layer.path.split(separator: ".").dropFirst(2).first.flatMap { Int($0) } }.min()
+      ?? 0
+  }
+
+  /// The layers that carry an adapter; a target or a pattern that matches nothing is an error.
+  private static func matching(_ configuration: LoRAConfiguration, in all: [Linear]) throws -> [Linear] {
+    if case .names(let names) = configuration.targetModules {
       for name in names where !all.contains(where: { TargetModules.names([name]).contains($0.path) }) {
         let known = Set(all.compactMap { $0.path.split(separator: ".").last.map(String.init) }).sorted()
         throw ModelError(
@@ -87,7 +141,42 @@ public final class LoraAdapter: Sendable {
         )
       }
     }
-    return all.filter { targets.contains($0.path) }
+    let targets = all.filter { configuration.targetModules.contains($0.path) }
+    if let (setting, pattern) = try configuration.unmatchedPattern(among: targets.map(\.path)) {
+      throw ModelError(
+        "\(setting): '\(pattern)' matches no adapted layer; write a layer's path or its end, such as q_proj, of one that target_modules names"
+      )
+    }
+    return targets
+  }
+
+  /// The paths of the modules to train whole.
+  private static func modules(_ names: [String]) throws -> [String] {
+    let known = ["model.embed_tokens", "lm_head"]
+    for name in names where !known.contains(where: { TargetModules.names([name]).contains($0) }) {
+      throw ModelError("modules_to_save: '\(name)' can't be trained whole; only lm_head and embed_tokens can")
+    }
+    return known.filter { TargetModules.names(names).contains($0) }
+  }
+}
+
+/// Hands out views of one flat buffer of parameters and, at the same places, of one of gradients.
+private struct FlatBuffers {
+  let parameters: Storage
+  let gradients: Storage
+  private var used = 0
+
+  init(count: Int) {
+    parameters = Storage(count: count)
+    gradients = Storage(count: count)
+  }
+
+  mutating func next(_ rows: Int, _ columns: Int) -> (parameter: Matrix, gradient: Matrix) {
+    defer { used += rows * columns }
+    return (
+      Matrix(parameters, offset: used, rows: rows, columns: columns),
+      Matrix(gradients, offset: used, rows: rows, columns: columns)
+    )
   }
 }
 
@@ -98,27 +187,39 @@ extension LoraAdapter {
   /// doesn't fit is an error.
   public convenience init(folder: URL, on decoder: Decoder) throws {
     let saved = try PEFTAdapter.read(folder)
+    let remedy = "use the model it was trained on"
     try self.init(saved.configuration, on: decoder)
     var missing = Set(layers.map(\.path))
     for pair in saved.pairs {
       guard let layer = layer(pair.module) else {
         throw ModelError(
-          "\(folder.path): the adapter has weights for '\(pair.module)', which this model lacks; use the model it was trained on"
-        )
+          "\(folder.path): the adapter has weights for '\(pair.module)', which this model lacks; \(remedy)")
       }
-      guard pair.rank == configuration.r, pair.inputs == layer.a.columns, pair.outputs == layer.b.rows else {
+      guard pair.rank == layer.a.rows, pair.inputs == layer.a.columns, pair.outputs == layer.b.rows else {
         throw ModelError(
           "\(folder.path): the adapter's '\(pair.module)' is \(pair.inputs) → \(pair.rank) → \(pair.outputs), the model needs "
-            + "\(layer.a.columns) → \(configuration.r) → \(layer.b.rows); use the model it was trained on")
+            + "\(layer.a.columns) → \(layer.a.rows) → \(layer.b.rows); \(remedy)")
       }
       layer.a.copy(from: Matrix(pair.rank, pair.inputs, pair.a))
       layer.b.copy(from: Matrix(pair.outputs, pair.rank, pair.b))
+      if let magnitude = pair.magnitude { layer.magnitude?.copy(from: Matrix(1, pair.outputs, magnitude)) }
       missing.remove(pair.module)
     }
     if let path = missing.min() {
       throw ModelError(
         "\(folder.path): the adapter has no weights for '\(path)', though its target_modules name it; the file is incomplete"
       )
+    }
+    for module in savedModules {
+      guard let whole = saved.modules.first(where: { $0.module == module.path }) else {
+        throw ModelError("\(folder.path): the adapter has no weights for '\(module.path)'; the file is incomplete")
+      }
+      guard whole.rows == module.weight.rows, whole.columns == module.weight.columns else {
+        throw ModelError(
+          "\(folder.path): the adapter's '\(module.path)' is \(whole.rows) × \(whole.columns), the model needs "
+            + "\(module.weight.rows) × \(module.weight.columns); \(remedy)")
+      }
+      module.weight.copy(from: Matrix(whole.rows, whole.columns, whole.weight))
     }
   }
 
@@ -133,18 +234,13 @@ extension LoraAdapter {
       configuration: configuration,
       pairs: layers.map { layer in
         LoRAPair(
-          module: layer.path, rank: configuration.r, inputs: layer.a.columns, outputs: layer.b.rows,
-          a: layer.a.elements,
-          b: layer.b.elements)
+          module: layer.path, rank: layer.a.rows, inputs: layer.a.columns, outputs: layer.b.rows,
+          a: layer.a.elements, b: layer.b.elements, magnitude: layer.magnitude?.elements)
+      },
+      modules: savedModules.map {
+        PEFTModule(module: $0.path, rows: $0.weight.rows, columns: $0.weight.columns, weight: $0.weight.elements)
       })
   }
-}
-
-/// What an adapter has to know of a linear layer.
-public struct LinearDescription: Sendable, Equatable {
-  public let path: String
-  public let inputSize: Int
-  public let outputSize: Int
 }
 
 /// A seeded stream of random numbers (SplitMix64; Steele, Lea & Flood, 2014) whose state is one number, so that a checkpoint can keep it.

@@ -54,8 +54,7 @@ struct TrainingCheckpoint {
   /// Fills an adapter and its optimizer with what was saved.
   func restore(_ adapter: LoraAdapter, _ optimizer: AdamWState, on decoder: Decoder) throws {
     let saved = try LoraAdapter(folder: folder, on: decoder)
-    guard saved.layers.map(\.path) == adapter.layers.map(\.path), saved.configuration.r == adapter.configuration.r
-    else {
+    guard saved.hasShape(of: adapter) else {
       throw RunsError(
         "\(folder.path): the checkpoint's adapter has other layers or another rank than the experiment; start anew with `--force train`"
       )

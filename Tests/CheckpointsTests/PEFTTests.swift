@@ -13,7 +13,7 @@ import Testing
     #expect(
       adapter.configuration
         == LoRAConfiguration(r: 2, alpha: 4, dropout: 0.05, targetModules: .names(["down_proj", "v_proj"])))
-    #expect(adapter.configuration.scaling == 2)
+    #expect(try adapter.configuration.scaling(of: "model.layers.0.mlp.down_proj") == 2)
     #expect(
       adapter.pairs.map(\.module) == [
         "model.layers.0.mlp.down_proj", "model.layers.0.self_attn.v_proj", "model.layers.1.mlp.down_proj",
@@ -53,7 +53,10 @@ import Testing
 
   @Test(arguments: [
     ("use_dora", "true", "use_dora"),
-    ("rank_pattern", "{\"q_proj\": 4}", "rank_pattern"),
+    ("rank_pattern", "{\"q_proj\": 4}", "'q_proj' of rank_pattern matches no adapted module"),
+    ("rank_pattern", "{\"v_proj\": 0}", "'v_proj' needs a number"),
+    ("rank_pattern", "{\"v_(proj\": 2}", "'v_(proj' of rank_pattern is no regular expression"),
+    ("rank_pattern", "{\"v_proj\": 4}", "is not the rank 4"),
     ("alpha_pattern", "{\"q_proj\": 4}", "alpha_pattern"),
     ("modules_to_save", "[\"lm_head\"]", "modules_to_save"),
     ("bias", "\"all\"", "bias"),
@@ -81,7 +84,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("use_rslora", "null"), ("init_lora_weights", "false"), ("init_lora_weights", "\"gaussian\""),
+    ("use_rslora", "null"), ("rank_pattern", "{\"v_proj\": 2}"), ("alpha_pattern", "{\"self_attn.*\": 1.5}"),
+    ("init_lora_weights", "false"), ("init_lora_weights", "\"gaussian\""),
     ("layers_pattern", "[]"),
     ("layers_to_transform", "[0, 1]"), ("a_setting_of_next_year", "false"), ("inference_mode", "false"),
   ])
@@ -110,7 +114,7 @@ import Testing
   @Test(arguments: [
     ("base_model.model.x.lora_A.default.weight", "not understood"),
     ("x.lora_A.weight", "not understood"),
-    ("base_model.model.x.lora_magnitude_vector", "DoRA"),
+    ("base_model.model.x.lora_magnitude_vector", "of a DoRA adapter, but use_dora is not set"),
     ("base_model.model.lm_head.weight", "base_model.model.lm_head.weight"),
     ("base_model.model.model.embed_tokens.lora_embedding_A", "embedding"),
     ("base_model.model.a.v_proj.lora_A.weight", "has lora_A but no lora_B"),

@@ -40,6 +40,25 @@ import Testing
     }
   }
 
+  @Test(arguments: sizes) func columnStepsEqualTheReference(rows: Int, columns: Int) {
+    var numbers = Numbers(11)
+    for backend in backends {
+      let x = numbers.matrix(rows, columns, padding: 2)
+      let y = numbers.matrix(rows, columns, padding: 3)
+      let scale = numbers.matrix(1, columns)
+      let expected = copy(y)
+      reference.addColumnsScaled(x, by: scale, to: expected)
+      backend.addColumnsScaled(x, by: scale, to: y)
+      #expect(difference(y, expected) < 3e-7)
+      #expect(paddingIsUntouched(y))
+      let sums = numbers.matrix(1, columns)
+      let exact = Matrix(1, columns)
+      reference.columnDots(x, y, into: exact)
+      backend.columnDots(x, y, into: sums)
+      #expect(difference(sums, exact) < 1e-6 * Float(rows))
+    }
+  }
+
   @Test func gatherCopiesRows() {
     var numbers = Numbers(2)
     let w = Weight(numbers.matrix(50, 33))

@@ -8,7 +8,10 @@ import Models
 
 /// One tiny random model with its adapter, and what PyTorch and PEFT computed with them: see scripts/fixtures/models.py.
 public struct PeerFixture {
-  public static let names = ["qwen2-gqa", "qwen2-tied", "llama", "llama3-rope", "qwen3", "qwen1.5", "smollm2"]
+  public static let names = [
+    "qwen2-gqa", "qwen2-tied", "llama", "llama3-rope", "qwen3", "qwen1.5", "smollm2", "dora", "saved-modules",
+    "saved-tied-head",
+  ]
 
   public let folder: URL
   public let expected: JSONValue

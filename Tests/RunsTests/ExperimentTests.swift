@@ -34,6 +34,16 @@ private let small = """
     #expect(again.reasons == experiment.reasons)
   }
 
+  @Test func patternsKeepTheirOrder() throws {
+    let text = small.replacingOccurrences(
+      of: "  r: {", with: "  rank_pattern: {v_proj: 4, '.*_proj': 2}\n  modules_to_save: [lm_head]\n  r: {")
+    let lora = try Experiment(text: text, file: "e.yaml").settings.lora
+    #expect(lora.rankPattern.entries.map(\.pattern) == ["v_proj", ".*_proj"])
+    #expect(lora.rankPattern.entries.map(\.value) == [4, 2])
+    #expect(lora.modulesToSave == ["lm_head"])
+    #expect(try Experiment(text: Experiment(text: text, file: "e.yaml").yaml(), file: "c").settings.lora == lora)
+  }
+
   @Test(arguments: [
     ("lora:\n  ranks: 4", "e.yaml:7:3: unknown setting 'lora.ranks'; did you mean 'r'?"),
     ("lora:\n  lora_alhpa: 4", "e.yaml:7:3: unknown setting 'lora.lora_alhpa'; did you mean 'lora_alpha'?"),
@@ -46,6 +56,15 @@ private let small = """
       "e.yaml:7:22: 'training.lr_scheduler_type' must be one of linear, cosine, constant, not the text \"cosin\""
     ),
     ("lora:\n  r: 0", "e.yaml:7:6: 'lora.r' must be at least 1, not the number 0"),
+    ("lora:\n  bias: all", "e.yaml:7:9: 'lora.bias' must be one of none, not the text \"all\""),
+    (
+      "lora:\n  rank_pattern: {q_proj: 0}",
+      "e.yaml:7:17: 'lora.rank_pattern' must be ranks of at least 1, not a mapping"
+    ),
+    (
+      "lora:\n  rank_pattern: q_proj",
+      "e.yaml:7:17: 'lora.rank_pattern' must be a mapping of layer names of which each value is a whole number, not the text \"q_proj\""
+    ),
     ("training: 5", "e.yaml:6:11: 'training' must be a mapping of settings, not the number 5"),
   ])
   func badSettingsNameThePlace(extra: String, message: String) {
