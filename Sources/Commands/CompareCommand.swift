@@ -12,11 +12,11 @@ enum CompareCommand {
       Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
     ], example: "lorapress compare korean-textbooks-qwen2.5-0.5b korean-textbooks-qwen2.5-1.5b"
   ) { arguments, console in
-    guard arguments.positional.count >= 2 else {
+    let output = outputFolder(arguments)
+    let folders = try arguments.positional.flatMap { try Self.folders($0, output: output) }
+    guard folders.count >= 2 else {
       throw UsageError("two runs or more are expected; see `lorapress compare --help`")
     }
-    let output = outputFolder(arguments)
-    let folders = try arguments.positional.map { try folder($0, output: output) }
     for (index, folder) in folders.enumerated() where folders[..<index].contains(folder) {
       throw UsageError("the run \(folder.id) is named twice; name different runs")
     }
@@ -25,11 +25,16 @@ enum CompareCommand {
     for line in lines(comparison, console) { console.print(line) }
   }
 
-  /// A run by its id, its folder, or the experiment that made it.
-  private static func folder(_ argument: String, output: URL) throws -> RunFolder {
-    guard argument.hasSuffix(".yaml") else { return try runFolder(argument, output: output) }
+  static func printTable(_ folders: [RunFolder], _ console: Console) throws {
+    for line in lines(try Comparison(folders: folders), console) { console.print(line) }
+  }
+
+  /// A run by its id, its folder, or the experiment that made it; of a sweep, all its runs.
+  private static func folders(_ argument: String, output: URL) throws -> [RunFolder] {
+    guard argument.hasSuffix(".yaml") else { return [try runFolder(argument, output: output)] }
     let experiment = try Experiment(file: URL(fileURLWithPath: argument))
-    return try runFolder(experiment.settings.name, output: output)
+    let runs = try experiment.sweepRuns().map(\.experiment.settings.name)
+    return try (runs.isEmpty ? [experiment.settings.name] : runs).map { try runFolder($0, output: output) }
   }
 
   private static func lines(_ comparison: Comparison, _ console: Console) -> [String] {

@@ -93,8 +93,8 @@ enum InferenceCommands {
       do throws(Rejection) { messages = try mapping.messages(of: row) } catch {
         throw RunsError("\(path): row \(row.source.row): \(error.detail); correct the row or leave it out")
       }
-      let (prompt, answer) = try tokenizer.promptAndAnswer(chatMessages(messages))
-      return TokenizedExample(prompt: prompt, answer: answer)
+      let (ids, turns) = try tokenizer.supervisedTurns(chatMessages(messages))
+      return TokenizedExample(ids: ids, supervised: turns)
     }
     if examples.isEmpty { throw RunsError("\(path): holds no rows; give a file with at least one") }
     return examples

@@ -108,15 +108,18 @@ struct Arithmetic {
   }
 }
 
-/// The adapter that `--adapter` means: a PEFT folder, a checkpoint folder or a run (then its best checkpoint).
+/// The adapter that `--adapter` means: a PEFT folder, a checkpoint folder or a run (then the checkpoint that its evaluation uses).
 func adapterFolder(_ argument: String, output: URL) throws -> URL {
   let path = URL(fileURLWithPath: argument).standardizedFileURL
   if PEFTAdapter.isAdapter(path) { return path }
-  let best = try runFolder(argument, output: output).bestCheckpoint
-  guard PEFTAdapter.isAdapter(best) else {
-    throw RunsError("\(best.path): the run has no finished checkpoint; train it first with `lorapress train`")
+  let run = try runFolder(argument, output: output)
+  // An imported run's config.yaml is no experiment of ours.
+  let training = (try? Experiment(file: run.config))?.settings.training ?? TrainingSettings()
+  let checkpoint = training.adapterCheckpoint(of: run)
+  guard PEFTAdapter.isAdapter(checkpoint) else {
+    throw RunsError("\(checkpoint.path): the run has no finished checkpoint; train it first with `lorapress train`")
   }
-  return best
+  return checkpoint
 }
 
 /// The hash of an adapter's weights, which every result names.

@@ -21,6 +21,8 @@ final class Pipeline {
   let folder: RunFolder
   let console: Console
   let forced: Set<Stage>
+  /// Whether the run is one of a sweep's.
+  let isOfSweep: Bool
   private let backend = CPUBackend()
   private let arithmetic: Arithmetic
   private var record: RunRecord
@@ -31,7 +33,7 @@ final class Pipeline {
 
   init(
     _ experiment: Experiment, project: Project, output: URL, runID: String?, forced: Set<Stage>, arithmetic: Arithmetic,
-    console: Console
+    console: Console, isOfSweep: Bool = false
   ) throws {
     let id = runID ?? experiment.settings.name
     guard RunFolder.isSafeName(id) else {
@@ -41,6 +43,7 @@ final class Pipeline {
     self.project = project
     self.console = console
     self.forced = forced
+    self.isOfSweep = isOfSweep
     self.arithmetic = arithmetic
     folder = RunFolder(output: output, id: id)
     if FileManager.default.fileExists(atPath: folder.record.path) {
@@ -73,8 +76,9 @@ final class Pipeline {
     let progress = Progress(console, Words("Preparing the rows", ko: "데이터 준비"))
     let preparation = Preparation(settings: settings.dataset, base: base) { messages in
       let messages = chatMessages(messages)
-      let (prompt, answer) = try model.tokenizer.promptAndAnswer(messages)
-      return (prompt.count, answer.count, try model.tokenizer.renderChat(messages, addGenerationPrompt: false))
+      let (ids, turns) = try model.tokenizer.supervisedTurns(messages)
+      let answers = turns.reduce(0) { $0 + $1.count }
+      return (ids.count - answers, answers, try model.tokenizer.renderChat(messages, addGenerationPrompt: false))
     }
     let dataset = try preparation.run { done, total in progress.update(done, of: total) }
     try dataset.write(to: folder)
@@ -96,13 +100,13 @@ final class Pipeline {
     let model = try openModel()
     try requirePrepared()
     let hash = try inputHash(
-      "train 1",
+      "train 2",
       [
         try SHA256.hex(ofFile: folder.dataset(.train)), try SHA256.hex(ofFile: folder.dataset(.validation)),
         model.resolved.sha256, try sectionYAML("model.weights"), arithmetic.compute, try sectionYAML("lora"),
         try sectionYAML("training"),
       ])
-    let adapterFile = folder.bestCheckpoint.appendingPathComponent(PEFTAdapter.weightsName)
+    let adapterFile = settings.training.adapterCheckpoint(of: folder).appendingPathComponent(PEFTAdapter.weightsName)
     if resume != true, isDone(.train, hash, [adapterFile, folder.metricsLog]) { return skipped(.train) }
     let hasCheckpoint = FileManager.default.fileExists(
       atPath: folder.lastCheckpoint.appendingPathComponent("COMPLETE").path)
@@ -113,20 +117,31 @@ final class Pipeline {
     let continues = resume ?? (wasCut && hasCheckpoint && !forced.contains(.train))
 
     let decoder = try loadDecoder()
-    let (rows, dropped) = try tokenized(.train)
-    let (validation, _) = try tokenized(.validation)
-    guard !rows.isEmpty else {
+    let data = try tokenized(.train)
+    let validation = try tokenized(.validation).rows
+    guard !data.rows.isEmpty else {
       throw RunsError(
-        "\(folder.dataset(.train).path): no row is left to train on (\(dropped) are longer than max_seq_length); raise training.max_seq_length"
+        "\(folder.dataset(.train).path): no row is left to train on (\(data.dropped) are longer than max_seq_length); raise training.max_seq_length"
+      )
+    }
+    if settings.training.earlyStoppingPatience != nil, validation.isEmpty {
+      throw RunsError(
+        "\(folder.dataset(.validation).path): has no rows, and training.early_stopping_patience needs some; give dataset.split or validation_files"
       )
     }
     let configuration = try LoRAConfiguration(settings.lora, baseModel: model.baseModel, file: experiment.file)
     let adapter = try LoraAdapter(configuration, on: decoder, seed: UInt64(bitPattern: Int64(settings.training.seed)))
     let trainer = Trainer(
-      decoder, adapter: adapter, settings: settings.training, rows: rows, validation: validation, folder: folder,
-      inputHash: hash)
+      decoder, adapter: adapter, settings: settings.training, rows: data.rows, validation: validation, folder: folder,
+      inputHash: hash, settingsText: try experiment.settingsTable())
+    // Refused before anything is recorded, so that undoing the change lets the training go on.
+    if continues { try trainer.requireContinuable() }
 
     try begin(.train, hash)
+    console.note(
+      Words(
+        "End of turn supervised in \(data.rowsWithSupervisedEnd) of \(data.rows.count) rows",
+        ko: "\(data.rows.count)행 중 \(data.rowsWithSupervisedEnd)행에서 답의 끝(end of turn)까지 학습합니다"))
     let reporter = TrainingReporter(console)
     let outcome: TrainingOutcome
     do {
@@ -138,9 +153,8 @@ final class Pipeline {
     }
     reporter.close()
     var summary = trainer.summary
-    summary.rowsDroppedAsTooLong = dropped
-    let ends = Set(model.tokenizer.eosTokens)
-    summary.rowsWithSupervisedEnd = rows.filter { !ends.isDisjoint(with: $0.answer) }.count
+    summary.rowsDroppedAsTooLong = data.dropped
+    summary.rowsWithSupervisedEnd = data.rowsWithSupervisedEnd
     if FileManager.default.fileExists(atPath: adapterFile.path) {
       summary.adapterSha256 = try SHA256.hex(ofFile: adapterFile)
       summary.adapterBytes = try FileManager.default.attributesOfItem(atPath: adapterFile.path)[.size] as? Int
@@ -160,28 +174,30 @@ final class Pipeline {
   func evaluate() throws {
     let model = try openModel()
     try requirePrepared()
-    guard PEFTAdapter.isAdapter(folder.bestCheckpoint) else {
+    let checkpoint = settings.training.adapterCheckpoint(of: folder)
+    guard PEFTAdapter.isAdapter(checkpoint) else {
       throw RunsError(
-        "\(folder.bestCheckpoint.path): there is no trained adapter; run `lorapress train \(experiment.file)` first")
+        "\(checkpoint.path): there is no trained adapter; run `lorapress train \(experiment.file)` first")
     }
-    let adapterSHA = try adapterHash(folder.bestCheckpoint)
+    let adapterSHA = try adapterHash(checkpoint)
     let hash = try inputHash(
-      "evaluate 1",
+      "evaluate 2",
       [
         try SHA256.hex(ofFile: folder.dataset(.test)), try SHA256.hex(ofFile: folder.dataset(.validation)), adapterSHA,
         model.resolved.sha256, try sectionYAML("model.weights"), arithmetic.compute, try sectionYAML("evaluation"),
-        try sectionYAML("training.max_seq_length"),
+        try sectionYAML("training.max_seq_length"), try sectionYAML("training.overflow"),
+        try sectionYAML("training.train_on_inputs"),
       ])
     if isDone(.evaluate, hash, [folder.samples, folder.evaluationMetrics]) { return skipped(.evaluate) }
 
     let decoder = try loadDecoder()
-    let adapter = try LoraAdapter(folder: folder.bestCheckpoint, on: decoder)
+    let adapter = try LoraAdapter(folder: checkpoint, on: decoder)
     try begin(.evaluate, hash)
     let clock = ContinuousClock.now
     let work = EvaluationWork(
       tokenizer: model.tokenizer, maxNewTokens: settings.evaluation.maxNewTokens, metrics: settings.evaluation.metrics)
     let test = try RecordFile.readLines(ChatRow.self, from: folder.dataset(.test))
-    let (validation, _) = try tokenized(.validation)
+    let validation = try tokenized(.validation).rows
     do {
       var answers: [[Answering.Answer]] = []
       var losses: [LossSummary] = []
@@ -250,25 +266,36 @@ final class Pipeline {
     }
   }
 
-  /// A split as token ids, and how many rows were dropped as longer than `max_seq_length` (`truncate` cuts the answer instead).
-  private func tokenized(_ split: DatasetSplit) throws -> (rows: [TokenizedExample], dropped: Int) {
-    let model = try openModel()
-    let limit = settings.training.maxSeqLength
+  /// A split as token ids.
+  private struct TokenizedSplit {
     var rows: [TokenizedExample] = []
+    /// Rows left out as longer than `max_seq_length` (`truncate` cuts the answers instead).
     var dropped = 0
-    for row in try RecordFile.readLines(ChatRow.self, from: folder.dataset(split)) {
-      let (prompt, answer) = try model.tokenizer.promptAndAnswer(chatMessages(row.messages))
-      var example = TokenizedExample(prompt: prompt, answer: answer)
-      if example.count > limit {
-        guard settings.training.overflow == .truncate, prompt.count < limit else {
-          dropped += 1
+    /// Rows of which every answer's end-of-turn token is supervised.
+    var rowsWithSupervisedEnd = 0
+  }
+
+  private func tokenized(_ split: DatasetSplit) throws -> TokenizedSplit {
+    let model = try openModel()
+    let training = settings.training
+    let ends = Set(model.tokenizer.eosTokens)
+    var result = TokenizedSplit()
+    for (index, row) in try RecordFile.readLines(ChatRow.self, from: folder.dataset(split)).enumerated() {
+      let (ids, turns) = try model.tokenizer.supervisedTurns(chatMessages(row.messages))
+      var example = TokenizedExample(ids: ids, supervised: turns, line: index + 1)
+      if example.count > training.maxSeqLength {
+        guard training.overflow == .truncate, example.promptLength < training.maxSeqLength else {
+          result.dropped += 1
           continue
         }
-        example.answer = Array(answer.prefix(limit - prompt.count))
+        example = example.prefix(training.maxSeqLength)
       }
-      rows.append(example)
+      let answersEnd = example.supervised.allSatisfy { !ends.isDisjoint(with: example.ids[$0]) }
+      if answersEnd, example.supervised.count == turns.count { result.rowsWithSupervisedEnd += 1 }
+      if training.trainOnInputs { example.supervised = [0..<example.count] }
+      result.rows.append(example)
     }
-    return (rows, dropped)
+    return result
   }
 
   /// The resolved settings under a path, as text to hash.
@@ -297,6 +324,7 @@ final class Pipeline {
   }
 
   private func begin(_ stage: Stage, _ hash: String) throws {
+    for part in [folder.url, folder.at("dataset"), folder.logFolder] { AtomicFile.removeLeftovers(in: part) }
     record.status = .running
     record.program = ProgramRecord(name: "lorapress", version: CommandLineTool.version)
     record.environment = Machine.environment(backend: backend)

@@ -94,13 +94,16 @@ public final class DecoderSession {
 
   // region: forward-backward
   /// The losses of the supervised tokens, and the adapter's gradients of `gradientScale` × their sum, added to what
-  /// `adapter.gradients` holds. `dropoutSeed` picks the dropout masks; nil switches dropout off.
-  public func lossesAndGradients(_ batch: PackedBatch, gradientScale: Float, dropoutSeed: UInt64?) -> [Float] {
+  /// `adapter.gradients` holds. `dropoutSeed` picks the dropout masks; nil switches dropout off. `noise` is laid on the embeddings.
+  public func lossesAndGradients(
+    _ batch: PackedBatch, gradientScale: Float, dropoutSeed: UInt64?, noise: EmbeddingNoise? = nil
+  ) -> [Float] {
     guard let adapter, !batch.targets.isEmpty else { return losses(batch) }
     begin()
     let runner = runner(dropoutSeed: dropoutSeed)
     var x = arena.matrix(batch.ids.count, width)
     backend.gather(embedTokens, rows: batch.ids, into: x)
+    noise?.add(to: x, segments: batch.segments)
     var inputs: [Matrix] = []
     var kept: [LayerActivations?] = []
     for (index, layer) in decoder.layers.enumerated() {

@@ -1,17 +1,36 @@
 import Compute
 
-/// One row for training or scoring: what is asked and what is to be learnt, as token ids.
+/// One row for training or scoring, as token ids: what is asked and what is to be learnt.
 public struct TokenizedExample: Sendable, Equatable {
-  public var prompt: [Int32]
-  /// The supervised tokens: the answer, the end-of-turn token and what the template prints after it.
-  public var answer: [Int32]
+  /// L token ids.
+  public var ids: [Int32]
+  /// The places of the supervised tokens, in order and apart from one another. Of each answer: its text, the end-of-turn token and what
+  /// the template prints after it.
+  public var supervised: [Range<Int>]
+  /// The line of the split's file that the row was made from.
+  public var line: Int?
 
-  public init(prompt: [Int32], answer: [Int32]) {
-    self.prompt = prompt
-    self.answer = answer
+  public init(ids: [Int32], supervised: [Range<Int>], line: Int? = nil) {
+    self.ids = ids
+    self.supervised = supervised.map { $0.clamped(to: 0..<ids.count) }
+    self.line = line
   }
 
-  public var count: Int { prompt.count + answer.count }
+  /// One question and one answer.
+  public init(prompt: [Int32], answer: [Int32]) {
+    self.init(ids: prompt + answer, supervised: [prompt.count..<prompt.count + answer.count])
+  }
+
+  public var count: Int { ids.count }
+
+  /// Tokens before the first supervised one.
+  public var promptLength: Int { supervised.first?.lowerBound ?? ids.count }
+
+  /// The first `length` tokens.
+  public func prefix(_ length: Int) -> TokenizedExample {
+    let ids = Array(ids.prefix(length))
+    return TokenizedExample(ids: ids, supervised: supervised.filter { $0.lowerBound < ids.count }, line: line)
+  }
 }
 
 /// Rows laid one after another without padding; attention never crosses from one to another.
@@ -32,22 +51,24 @@ public struct PackedBatch: Sendable {
   public init(_ examples: [TokenizedExample], sharesPrefix: Bool = true) {
     let shared = sharesPrefix && examples.count > 1 ? Self.commonPrefix(examples) : 0
     if shared > 0 {
-      ids += examples[0].prompt[..<shared]
+      ids += examples[0].ids[..<shared]
       positions += (0..<Int32(shared))
       segments.append(AttentionSegment(queryRows: 0..<shared, keyRows: [0..<shared]))
     }
     for example in examples {
       let start = ids.count
-      let tokens = example.prompt + example.answer
+      let tokens = example.ids
       ids += tokens[shared...]
       positions += (Int32(shared)..<Int32(tokens.count))
       let own = start..<ids.count
       segments.append(AttentionSegment(queryRows: own, keyRows: shared > 0 ? [0..<shared, own] : [own]))
       let firstTarget = targets.count
       // The output at place j − 1 predicts the token at place j. A row's very first token is predicted by nothing.
-      for place in max(example.prompt.count, 1)..<max(tokens.count, 1) {
-        predicting.append(start + place - 1 - shared)
-        targets.append(tokens[place])
+      for range in example.supervised {
+        for place in max(range.lowerBound, 1)..<max(range.upperBound, 1) {
+          predicting.append(start + place - 1 - shared)
+          targets.append(tokens[place])
+        }
       }
       targetRanges.append(firstTarget..<targets.count)
     }
@@ -58,14 +79,14 @@ public struct PackedBatch: Sendable {
     self.init(prompts.map { TokenizedExample(prompt: $0, answer: []) }, sharesPrefix: false)
   }
 
-  /// How many leading prompt tokens all rows share, at most all but the last one of the shortest prompt, whose output already
-  /// predicts an answer.
+  /// How many leading tokens all rows share before their first supervised one, at most all but the last of the shortest prompt, whose
+  /// output already predicts an answer.
   static func commonPrefix(_ examples: [TokenizedExample]) -> Int {
     guard let first = examples.first else { return 0 }
-    var length = examples.map { $0.prompt.count - 1 }.min() ?? 0
+    var length = examples.map { $0.promptLength - 1 }.min() ?? 0
     for example in examples.dropFirst() {
       var same = 0
-      while same < length, example.prompt[same] == first.prompt[same] { same += 1 }
+      while same < length, example.ids[same] == first.ids[same] { same += 1 }
       length = same
     }
     return max(length, 0)

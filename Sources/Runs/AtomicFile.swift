@@ -24,6 +24,14 @@ public enum AtomicFile {
     try write(Data(text.utf8), to: url)
   }
 
+  /// Removes what a write that was cut off left in a folder.
+  public static func removeLeftovers(in folder: URL) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    where name.hasPrefix(".") && name.hasSuffix(".tmp") {
+      unlink(folder.appendingPathComponent(name).path)
+    }
+  }
+
   public static func makeFolder(_ url: URL) throws(RunsError) {
     do {
       try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)

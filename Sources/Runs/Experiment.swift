@@ -8,6 +8,10 @@ public struct Experiment: Sendable, Equatable {
   public var reasons: [String: String]
   /// The file it was read from, as given.
   public var file: String
+  /// The settings that `sweep` varies: such an experiment stands for ``sweepRuns()``.
+  public var sweep: [SweepAxis] = []
+  /// What was read, without `sweep`.
+  let node: YAMLNode
 
   /// Reads an experiment. `overrides` are `--set` pairs: a path ("training.max_steps") and a value in YAML.
   public init(file url: URL, overrides: [(path: String, value: String)] = []) throws {
@@ -24,13 +28,24 @@ public struct Experiment: Sendable, Equatable {
       let new = try YAMLNode(parsing: value, file: "--set \(path)")
       node = try Self.setting(new, at: path.split(separator: ".").map(String.init), in: node, path: path)
     }
+    guard let sweep = node["sweep"], let entries = node.mapping else {
+      try self.init(node: node, file: file)
+      return
+    }
+    node.content = .mapping(entries.filter { $0.key.string != "sweep" })
+    try self.init(node: node, file: file)
+    self.sweep = try SweepAxis.read(sweep, file: file)
+  }
+
+  init(node: YAMLNode, file: String) throws {
     var settings = ExperimentSettings()
     var reasons: [String: String] = [:]
     try SettingsBinder.read(&settings, from: node, file: file, reasons: &reasons)
-    try settings.check(file: file)
+    try settings.check(file: file, in: node)
     self.settings = settings
     self.reasons = reasons
     self.file = file
+    self.node = node
   }
 
   /// The whole experiment with every setting written out, as `config.yaml` of a run keeps it.
@@ -44,7 +59,23 @@ public struct Experiment: Sendable, Equatable {
     return node.yaml()
   }
 
-  private static func setting(_ new: YAMLNode, at path: [String], in node: YAMLNode, path whole: String) throws
+  /// Every setting by its path with its value, as a Markdown table.
+  public func settingsTable() throws -> String {
+    var lines = ["| setting | value |", "|---|---|"]
+    func visit(_ node: YAMLNode, _ path: String) {
+      switch node.content {
+      case .mapping(let entries):
+        for entry in entries { visit(entry.value, (path.isEmpty ? "" : path + ".") + (entry.key.string ?? "")) }
+      case .sequence, .scalar:
+        let value = node.json.string ?? node.json.text()
+        lines.append("| \(path) | \(value.replacing("|", with: "\\|").replacing("\n", with: " ")) |")
+      }
+    }
+    visit(try SettingsBinder.write(settings, reasons: [:]), "")
+    return lines.joined(separator: "\n")
+  }
+
+  static func setting(_ new: YAMLNode, at path: [String], in node: YAMLNode, path whole: String) throws
     -> YAMLNode
   {
     guard let key = path.first else { return new }
@@ -86,8 +117,8 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("post", &post)
   }
 
-  /// What no single setting can tell.
-  func check(file: String) throws {
+  /// What no single setting can tell. `node` is what was read, for the places of faults.
+  func check(file: String, in node: YAMLNode) throws {
     func missing(_ what: String) -> FormatError { FormatError(file: file, message: what) }
     if name.isEmpty { throw missing("'name' is missing; give the experiment a name, which names its run folder too") }
     if model.name.isEmpty { throw missing("'model.name' is missing; `lorapress model list` shows the names") }
@@ -107,6 +138,10 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
       throw missing(
         "'training.max_seq_length' (\(training.maxSeqLength)) must not be more than 'dataset.max_tokens' (\(dataset.maxTokens))"
       )
+    }
+    if let (key, message) = training.contradiction {
+      let place = node["training"]?[key]
+      throw FormatError(file: file, line: place?.line ?? 0, column: place?.column ?? 0, message: message)
     }
   }
 }
@@ -228,7 +263,15 @@ public struct LoraSettings: SettingsSection, Sendable, Equatable {
 
 /// Hugging Face's `TrainingArguments`, by their names.
 public struct TrainingSettings: SettingsSection, Sendable, Equatable {
-  public enum Schedule: String, CaseIterable, SettingValue, Sendable { case linear, cosine, constant }
+  /// transformers' `SchedulerType`. `constant` has no warm-up; `cosine_with_min_lr` takes `lr_scheduler_kwargs`.
+  public enum Schedule: String, CaseIterable, SettingValue, Sendable {
+    case linear, cosine
+    case cosineWithMinLR = "cosine_with_min_lr"
+    case constant
+    case constantWithWarmup = "constant_with_warmup"
+  }
+  /// When something is done: never (but at the end, where it must be), every so many steps, or after each epoch.
+  public enum Interval: String, CaseIterable, SettingValue, Sendable { case no, steps, epoch }
   /// What happens to a row that is longer than `max_seq_length`.
   public enum Overflow: String, CaseIterable, SettingValue, Sendable { case drop, truncate }
   public enum BestMetric: String, CaseIterable, SettingValue, Sendable { case evalLoss = "eval_loss" }
@@ -243,8 +286,18 @@ public struct TrainingSettings: SettingsSection, Sendable, Equatable {
   public var maxSteps: Int?
   public var maxSeqLength = 512
   public var overflow = Overflow.drop
+  /// Rows fill sequences of up to `max_seq_length` tokens (TRL's packing, best fit decreasing), and the batch size counts sequences.
+  ///
+  /// A batch is never padded, packed or not, and a row never attends to another one, so packing changes only which rows share a step:
+  /// as many as fit, not a fixed number. Short rows then take fewer, larger steps; the learning rate may want to be higher.
+  public var packing = false
+  /// Rows of like length share a step (transformers' `LengthGroupedSampler`).
+  public var groupByLength = false
+  /// The loss counts the prompts' tokens as well as the answers'.
+  public var trainOnInputs = false
   public var shuffle = true
   public var lrSchedulerType = Schedule.linear
+  public var lrSchedulerKwargs: SchedulerSettings?
   public var warmupRatio = 0.0
   public var warmupSteps: Int?
   public var weightDecay = 0.0
@@ -252,10 +305,24 @@ public struct TrainingSettings: SettingsSection, Sendable, Equatable {
   public var adamBeta2 = 0.999
   public var adamEpsilon = 1e-8
   public var maxGradNorm = 1.0
+  /// LoRA+ (Hayou et al., 2024): the learning rate of every B is this many times that of A.
+  public var loraplusLrRatio: Double?
+  /// NEFTune (Jain et al., 2023): uniform noise in ±alpha/√(L·d) on the embeddings of a row of L tokens, in training alone.
+  public var neftuneNoiseAlpha: Double?
+  public var evalStrategy = Interval.steps
   public var evalSteps = 20
+  /// Whatever it is, the newest state is saved at the end.
+  public var saveStrategy = Interval.steps
   public var saveSteps = 20
-  public var saveTotalLimit = 1
+  /// With more than 1, `checkpoints/checkpoint-<step>` are kept beside `best` and `last`: the newest ones, of them the best one always,
+  /// as transformers counts them. Nil keeps all.
+  public var saveTotalLimit: Int? = 1
+  /// Whether the run's adapter is the best by `metric_for_best_model`, or the last.
+  public var loadBestModelAtEnd = true
   public var metricForBestModel = BestMetric.evalLoss
+  /// Training ends after so many evaluations in a row that did not lower the best loss by more than the threshold.
+  public var earlyStoppingPatience: Int?
+  public var earlyStoppingThreshold = 0.0
   public var seed = 42
 
   public init() {}
@@ -269,8 +336,12 @@ public struct TrainingSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("max_steps", &maxSteps) { $0.map { $0 >= 1 } ?? true ? nil : "at least 1" }
     try binder.bind("max_seq_length", &maxSeqLength) { $0 >= 2 ? nil : "at least 2" }
     try binder.bind("overflow", &overflow)
+    try binder.bind("packing", &packing)
+    try binder.bind("group_by_length", &groupByLength)
+    try binder.bind("train_on_inputs", &trainOnInputs)
     try binder.bind("shuffle", &shuffle)
     try binder.bind("lr_scheduler_type", &lrSchedulerType)
+    try binder.bind(optionalSection: "lr_scheduler_kwargs", &lrSchedulerKwargs, empty: SchedulerSettings())
     try binder.bind("warmup_ratio", &warmupRatio) { (0...1).contains($0) ? nil : "from 0 to 1" }
     try binder.bind("warmup_steps", &warmupSteps) { $0.map { $0 >= 0 } ?? true ? nil : "0 or more" }
     try binder.bind("weight_decay", &weightDecay) { $0 >= 0 ? nil : "0 or more" }
@@ -278,13 +349,82 @@ public struct TrainingSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("adam_beta2", &adamBeta2) { (0..<1).contains($0) ? nil : "from 0 to below 1" }
     try binder.bind("adam_epsilon", &adamEpsilon) { $0 > 0 ? nil : "more than 0" }
     try binder.bind("max_grad_norm", &maxGradNorm) { $0 >= 0 ? nil : "0 (no clipping) or more" }
+    try binder.bind("loraplus_lr_ratio", &loraplusLrRatio) { $0.map { $0 > 0 } ?? true ? nil : "more than 0" }
+    try binder.bind("neftune_noise_alpha", &neftuneNoiseAlpha) { $0.map { $0 > 0 } ?? true ? nil : "more than 0" }
+    try binder.bind("eval_strategy", &evalStrategy)
     try binder.bind("eval_steps", &evalSteps) { $0 >= 1 ? nil : "at least 1" }
+    try binder.bind("save_strategy", &saveStrategy)
     try binder.bind("save_steps", &saveSteps) { $0 >= 1 ? nil : "at least 1" }
-    try binder.bind("save_total_limit", &saveTotalLimit) {
-      $0 == 1 ? nil : "1 (the best and the last checkpoint are kept)"
-    }
+    try binder.bind("save_total_limit", &saveTotalLimit) { $0.map { $0 >= 1 } ?? true ? nil : "at least 1, or null" }
+    try binder.bind("load_best_model_at_end", &loadBestModelAtEnd)
     try binder.bind("metric_for_best_model", &metricForBestModel)
+    try binder.bind("early_stopping_patience", &earlyStoppingPatience) {
+      $0.map { $0 >= 1 } ?? true ? nil : "at least 1"
+    }
+    try binder.bind("early_stopping_threshold", &earlyStoppingThreshold) { $0 >= 0 ? nil : "0 or more" }
     try binder.bind("seed", &seed)
+  }
+
+  /// The checkpoint that a run with these settings is evaluated with.
+  public func adapterCheckpoint(of run: RunFolder) -> URL {
+    loadBestModelAtEnd ? run.bestCheckpoint : run.lastCheckpoint
+  }
+
+  /// A setting that another one rules out, by its key, and what to do about it.
+  var contradiction: (key: String, message: String)? {
+    let kwargs = lrSchedulerKwargs
+    let minima = [kwargs?.minLR, kwargs?.minLRRate].compactMap { $0 }.count
+    if lrSchedulerType == .cosineWithMinLR, minima != 1 {
+      return (
+        "lr_scheduler_type",
+        "'training.lr_scheduler_type: cosine_with_min_lr' needs one of min_lr and min_lr_rate; write lr_scheduler_kwargs: {min_lr_rate: 0.1}"
+      )
+    }
+    if lrSchedulerType != .cosineWithMinLR, kwargs != nil {
+      return (
+        "lr_scheduler_kwargs",
+        "'training.lr_scheduler_kwargs' belongs to lr_scheduler_type: cosine_with_min_lr, not to \(lrSchedulerType.rawValue); take it out"
+      )
+    }
+    if let least = kwargs?.minLR, least > learningRate {
+      return (
+        "lr_scheduler_kwargs",
+        "'training.lr_scheduler_kwargs.min_lr' (\(least)) must not be more than 'training.learning_rate' (\(learningRate))"
+      )
+    }
+    if lrSchedulerType == .constant, warmupSteps.map({ $0 > 0 }) ?? (warmupRatio > 0) {
+      return (
+        "lr_scheduler_type",
+        "'training.lr_scheduler_type: constant' has no warm-up; write constant_with_warmup, or take the warm-up out"
+      )
+    }
+    if groupByLength, !shuffle {
+      return (
+        "group_by_length",
+        "'training.group_by_length' draws the rows at random; write shuffle: true, or take group_by_length out"
+      )
+    }
+    if earlyStoppingPatience != nil, evalStrategy == .no {
+      return (
+        "early_stopping_patience",
+        "'training.early_stopping_patience' needs evaluations; write eval_strategy: steps or epoch"
+      )
+    }
+    return nil
+  }
+}
+
+/// What `cosine_with_min_lr` ends at: one of the two.
+public struct SchedulerSettings: SettingsSection, Sendable, Equatable {
+  public var minLR: Double?
+  /// As a share of `learning_rate`.
+  public var minLRRate: Double?
+
+  public init() {}
+
+  public mutating func bind(_ binder: inout SettingsBinder) throws {
+    try binder.bind("min_lr", &minLR) { $0.map { $0 >= 0 } ?? true ? nil : "0 or more" }
+    try binder.bind("min_lr_rate", &minLRRate) { $0.map { (0...1).contains($0) } ?? true ? nil : "from 0 to 1" }
   }
 }
 

@@ -22,6 +22,8 @@ public struct RunFolder: Sendable, Equatable {
   public var trainerState: URL { at("log/trainer_state.json") }
   public var bestCheckpoint: URL { at("checkpoints/best") }
   public var lastCheckpoint: URL { at("checkpoints/last") }
+  /// A checkpoint that `save_total_limit` keeps beside `best` and `last`.
+  public func checkpoint(_ step: Int) -> URL { at("checkpoints/checkpoint-\(step)") }
   public var samples: URL { at("evaluation/samples.jsonl") }
   public var evaluationMetrics: URL { at("evaluation/metrics.json") }
   public var review: URL { at("evaluation/review.json") }

@@ -180,7 +180,9 @@ public struct TrainingRecord: Codable, Sendable, Equatable {
   public var tokensPerSecond: Double?
   public var examplesPerSecond: Double?
   public var peakMemoryBytes: Int?
-  /// The SHA-256 of the best checkpoint's adapter_model.safetensors, and its size.
+  /// True where `early_stopping_patience` ended the training.
+  public var stoppedEarly: Bool?
+  /// The SHA-256 of the run's adapter_model.safetensors (the best checkpoint's unless `load_best_model_at_end` is off), and its size.
   public var adapterSha256: String?
   public var adapterBytes: Int?
 

@@ -66,6 +66,59 @@ extension Tokenizer {
     return (encodeRendered(prompt, sentinel), encodeRendered(Array(whole[prompt.count...]), sentinel))
   }
 
+  /// The supervised split of a conversation of one or more answers.
+  ///
+  /// - Returns: `ids` of the whole conversation, and the places in it of each assistant's turn: the answer, its end of turn and, in the
+  ///   last turn and wherever the template prints earlier turns alike, the line end after it. What is asked and what is answered are
+  ///   tokenised apart, as in ``promptAndAnswer(_:variables:)``.
+  public func supervisedTurns(
+    _ messages: [ChatMessage], variables: [String: Value] = [:]
+  ) throws -> (ids: [Int32], turns: [Range<Int>]) {
+    guard let last = messages.last, last.role == "assistant" else {
+      throw TokenizerError(file: file, message: "the conversation does not end in an assistant's answer; add one")
+    }
+    let sentinel = try Sentinel(messages, file: file)
+    let safe = guarded(messages, sentinel)
+    let whole = Array(try renderChat(safe, addGenerationPrompt: false, variables: variables).utf8)
+    var ids: [Int32] = []
+    var turns: [Range<Int>] = []
+    var done = 0
+    for (index, message) in safe.enumerated() where message.role == "assistant" {
+      let prompt = Array(try renderChat(Array(safe[..<index]), addGenerationPrompt: true, variables: variables).utf8)
+      guard prompt.count >= done, whole.starts(with: prompt),
+        let end = index == safe.count - 1
+          ? whole.count : try endOfTurn(Array(safe[...index]), from: prompt.count, in: whole, variables)
+      else {
+        throw TokenizerError(
+          file: file,
+          message:
+            "the chat template prints the turns before an answer differently with the answer there, so prompt "
+            + "and answer cannot be told apart; use one question and one answer a row")
+      }
+      ids += encodeRendered(Array(whole[done..<prompt.count]), sentinel)
+      let start = ids.count
+      ids += encodeRendered(Array(whole[prompt.count..<end]), sentinel)
+      turns.append(start..<ids.count)
+      done = end
+    }
+    return (ids, turns)
+  }
+
+  /// Where an earlier answer's turn, which begins at byte `start`, ends in the rendering of the whole conversation: as it does when it is
+  /// the last one or, where a template prints last turns differently (Qwen3 leaves their thoughts in), after its first end token.
+  private func endOfTurn(
+    _ messages: [ChatMessage], from start: Int, in whole: [UInt8], _ variables: [String: Value]
+  ) throws -> Int? {
+    let alone = Array(try renderChat(messages, addGenerationPrompt: false, variables: variables).utf8)
+    if alone.count > start, whole.starts(with: alone) { return alone.count }
+    return whole[start...].withUnsafeBufferPointer { bytes in
+      for part in addedFinder.split(bytes) {
+        if case .token(let token, let range) = part, eosTokens.contains(token.id) { return start + range.upperBound }
+      }
+      return nil
+    }
+  }
+
   /// The messages with every look-alike of a token broken by the sentinel.
   private func guarded(_ messages: [ChatMessage], _ sentinel: Sentinel) -> [ChatMessage] {
     messages.map { message in

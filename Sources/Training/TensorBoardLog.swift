@@ -1,16 +1,20 @@
 import Foundation
 import Runs
 
-/// A TensorBoard event file of scalars: frames (``TensorBoardRecord``) around protobuf `Event` messages, as tensorboard's own reader
+/// A TensorBoard event file of scalars and one text: frames (``TensorBoardRecord``) around protobuf `Event` messages, as tensorboard's own reader
 /// expects them.
 final class TensorBoardLog {
   private let handle: FileHandle
   private let url: URL
 
-  /// Starts the file anew with the events so far; later ones are appended.
-  init(_ url: URL, events: [MetricsEvent], startTime: Double) throws {
+  /// Starts the file anew with the settings (Markdown, under the tag that transformers' callback uses) and the events so far; later ones
+  /// are appended.
+  init(_ url: URL, settings: String, events: [MetricsEvent], startTime: Double) throws {
     self.url = url
     var data = TensorBoardRecord.frame(Self.versionEvent(time: startTime))
+    if !settings.isEmpty {
+      data.append(TensorBoardRecord.frame(Self.textEvent(tag: "args/text_summary", text: settings, time: startTime)))
+    }
     for event in events { data.append(Self.frames(of: event)) }
     try AtomicFile.write(data, to: url)
     do {
@@ -53,6 +57,16 @@ final class TensorBoardLog {
     let summaryValue = bytes(field: 1, Data(tag.utf8)) + fixed32(field: 2, value.bitPattern)
     let summary = bytes(field: 1, summaryValue)
     return fixed64(field: 1, time.bitPattern) + varint(UInt64(2 << 3)) + varint(UInt64(step)) + bytes(field: 5, summary)
+  }
+
+  /// A tensor of one string, which the text plugin shows as Markdown.
+  private static func textEvent(tag: String, text: String, time: Double) -> Data {
+    let stringType: UInt64 = 7
+    let shape = bytes(field: 2, varint(1 << 3) + varint(1))
+    let tensor = varint(1 << 3) + varint(stringType) + bytes(field: 2, shape) + bytes(field: 8, Data(text.utf8))
+    let metadata = bytes(field: 1, bytes(field: 1, Data("text".utf8)))
+    let value = bytes(field: 1, Data(tag.utf8)) + bytes(field: 9, metadata) + bytes(field: 8, tensor)
+    return fixed64(field: 1, time.bitPattern) + bytes(field: 5, bytes(field: 1, value))
   }
 
   private static func varint(_ value: UInt64) -> Data {

@@ -32,19 +32,28 @@ public final class Trainer {
   private var log: AppendLog?
   private var board: TensorBoardLog?
   private var lastSavedStep = 0
+  /// Whether `last` holds all there is to know of the current step.
+  private var isSaved = true
+  private var earlyStopping: EarlyStopping?
+  private let settingsText: String
 
-  /// `inputHash` stands for all settings and data; a checkpoint of another hash is not continued.
+  /// `inputHash` stands for all settings and data; a checkpoint of another hash is not continued. `settingsText` (Markdown) goes into the
+  /// TensorBoard log.
   public init(
     _ decoder: Decoder, adapter: LoraAdapter, settings: TrainingSettings, rows: [TokenizedExample],
-    validation: [TokenizedExample], folder: RunFolder, inputHash: String
+    validation: [TokenizedExample], folder: RunFolder, inputHash: String, settingsText: String = ""
   ) {
     self.adapter = adapter
     session = DecoderSession(decoder, adapter: adapter, gradientCheckpointing: settings.gradientCheckpointing)
-    plan = TrainingPlan(settings, rowCount: rows.count)
+    plan = TrainingPlan(settings, lengths: rows.map(\.count))
     self.rows = rows
     self.validation = validation
     self.folder = folder
-    optimizer = AdamWState(count: adapter.parameterCount)
+    self.settingsText = settingsText
+    optimizer = AdamWState(adapter)
+    earlyStopping = settings.earlyStoppingPatience.map {
+      EarlyStopping(patience: $0, threshold: settings.earlyStoppingThreshold)
+    }
     state = TrainingState(
       step: 0, inputHash: inputHash, tokens: 0, supervisedTokens: 0, examples: 0, stepSeconds: 0, seconds: 0,
       resumedAt: [])
@@ -62,32 +71,46 @@ public final class Trainer {
     try open(resume: resume)
     report(.started(totalSteps: plan.totalSteps, fromStep: state.step))
     var clock = Stopwatch(after: state.seconds)
-    if evaluationIsMissing(at: state.step) {
-      guard try evaluate(shouldStop, report) else { return try interrupt(clock) }
-    }
-    while state.step < plan.totalSteps {
+    guard try evaluateAndSave(clock, shouldStop, report) else { return try interrupt(clock) }
+    while state.step < plan.totalSteps, !stopsEarly {
       if shouldStop() { return try interrupt(clock) }
       let event = try step()
       try record(event)
       report(.step(event, totalSteps: plan.totalSteps))
-      if evaluationIsMissing(at: state.step) {
-        guard try evaluate(shouldStop, report) else { return try interrupt(clock) }
-      }
-      if state.step % settings.saveSteps == 0 || state.step == plan.totalSteps {
-        state.seconds = clock.seconds
-        try save()
-        report(.saved(step: state.step))
-      }
+      guard try evaluateAndSave(clock, shouldStop, report) else { return try interrupt(clock) }
+    }
+    if !isSaved {
+      state.seconds = clock.seconds
+      try save()
+      report(.saved(step: state.step))
     }
     clock.stop()
     return .finished
+  }
+
+  /// What is due after a step. False when asked to stop in the middle of the evaluation.
+  private func evaluateAndSave(
+    _ clock: Stopwatch, _ shouldStop: () -> Bool, _ report: (TrainingEvent) -> Void
+  ) throws -> Bool {
+    if evaluationIsMissing(at: state.step) {
+      guard try evaluate(shouldStop, report) else { return false }
+    }
+    if !isSaved, plan.saves(after: state.step) {
+      state.seconds = clock.seconds
+      try save()
+      report(.saved(step: state.step))
+    }
+    return true
   }
 
   /// One optimizer step over its micro-batches. The loss is the sum over the supervised tokens of all of them divided by their number.
   private func step() throws -> MetricsEvent {
     let number = state.step + 1
     let start = Stopwatch(after: 0)
-    let batches = plan.microBatches(number).map { indices in PackedBatch(indices.map { rows[$0] }) }
+    let microBatches = plan.microBatches(number)
+    // With NEFTune a beginning that rows share has other noise in each.
+    let sharesPrefix = settings.neftuneNoiseAlpha == nil
+    let batches = microBatches.map { PackedBatch($0.map { rows[$0] }, sharesPrefix: sharesPrefix) }
     let supervised = batches.reduce(0) { $0 + $1.targets.count }
     let tokens = batches.reduce(0) { $0 + $1.ids.count }
 
@@ -95,7 +118,9 @@ public final class Trainer {
     var sum = 0.0
     for (index, batch) in batches.enumerated() {
       let seed = RandomNumbers.mix(UInt64(bitPattern: Int64(settings.seed)) ^ UInt64(number) << 20 ^ UInt64(index))
-      let losses = session.lossesAndGradients(batch, gradientScale: 1 / Float(supervised), dropoutSeed: seed)
+      let noise = settings.neftuneNoiseAlpha.map { EmbeddingNoise(alpha: $0, seed: RandomNumbers.mix(~seed)) }
+      let losses = session.lossesAndGradients(
+        batch, gradientScale: 1 / Float(supervised), dropoutSeed: seed, noise: noise)
       sum += losses.reduce(0) { $0 + Double($1) }
     }
     let loss = sum / Double(supervised)
@@ -107,17 +132,15 @@ public final class Trainer {
     if settings.maxGradNorm > 0, norm > settings.maxGradNorm {
       backend.scale(adapter.gradients, by: Float(settings.maxGradNorm / (norm + 1e-6)))
     }
-    backend.adamW(
-      parameters: adapter.parameters, gradients: adapter.gradients, m: optimizer.m, v: optimizer.v, step: number,
-      learningRate: Float(rate), beta1: Float(settings.adamBeta1), beta2: Float(settings.adamBeta2),
-      epsilon: Float(settings.adamEpsilon), weightDecay: Float(settings.weightDecay))
+    optimizer.step(adapter, number: number, learningRate: rate, settings: settings, on: backend)
 
     let seconds = start.seconds
     state.step = number
     state.tokens += tokens
     state.supervisedTokens += supervised
-    state.examples += plan.microBatches(number).reduce(0) { $0 + $1.count }
+    state.examples += microBatches.reduce(0) { $0 + $1.count }
     state.stepSeconds += seconds
+    isSaved = false
     var event = MetricsEvent(
       step: number, epoch: plan.epoch(after: number), split: .train, loss: loss, time: Date().timeIntervalSince1970)
     event.learningRate = rate
@@ -131,21 +154,18 @@ public final class Trainer {
   // endregion: training-loop
 
   private func diverged(_ step: Int, loss: Double, norm: Double) -> RunsError {
-    let layer = adapter.layers.first { layer in
-      !session.decoder.backend.sumOfSquares(layer.gradientA).isFinite
-        || !session.decoder.backend.sumOfSquares(layer.gradientB).isFinite
-    }
-    let rows = plan.microBatches(step).flatMap { $0 }.map { String($0 + 1) }.joined(separator: ", ")
-    let place = layer.map { ", first in the gradient of \($0.path)" } ?? ""
+    let place = Divergence.find(session, adapter, rows: plan.microBatches(step).flatMap { $0 }.map { rows[$0] })
+    let kept =
+      lastSavedStep > 0 ? "the checkpoint of step \(lastSavedStep) is kept" : "no checkpoint was due before it"
     return RunsError(
-      "step \(step): the loss is \(loss) and the gradient's norm \(norm)\(place) (training rows \(rows)); lower training.learning_rate or look at these rows — the checkpoint of step \(lastSavedStep) is kept"
+      "step \(step): the loss is \(loss) and the gradient's norm \(norm), \(place); lower training.learning_rate or look at the row — \(kept)"
     )
   }
 
   // MARK: Evaluation
 
   private func evaluationIsMissing(at step: Int) -> Bool {
-    guard !validation.isEmpty, step % settings.evalSteps == 0 || step == plan.totalSteps else { return false }
+    guard !validation.isEmpty, plan.evaluates(after: step) else { return false }
     return !events.contains { $0.split == .eval && $0.step == step }
   }
 
@@ -168,32 +188,49 @@ public final class Trainer {
     event.supervisedTokens = summary.supervisedTokens
     event.tokensPerSecond = Double(summary.tokens) / start.seconds
     event.peakMemoryBytes = ProcessMemory.peak
-    if state.step == 0 { state.firstEvalLoss = summary.loss }
-    // The adapter of step 0 changes nothing and is never the best one.
-    let isBest = state.step > 0 && summary.loss < state.bestEvalLoss ?? .infinity
-    if isBest {
-      state.bestStep = state.step
-      state.bestEvalLoss = summary.loss
-      try best.write(adapter, state, optimizer: nil)
-    }
+    let isBest = take(summary.loss, at: state.step)
+    if isBest { try best.write(adapter, state, optimizer: nil) }
     try record(event)
+    isSaved = false
     report(.evaluated(event, isBest: isBest))
     return true
   }
 
+  /// Notes a validation loss; true when it is the best so far. The adapter of step 0 changes nothing and is never the best one.
+  private func take(_ loss: Double, at step: Int) -> Bool {
+    guard step > 0 else {
+      state.firstEvalLoss = loss
+      return false
+    }
+    earlyStopping?.take(loss)
+    guard loss < state.bestEvalLoss ?? .infinity else { return false }
+    state.bestStep = step
+    state.bestEvalLoss = loss
+    return true
+  }
+
+  private var stopsEarly: Bool { earlyStopping?.stops ?? false }
+
   // MARK: Logs and checkpoints
+
+  /// Throws unless the last checkpoint, if there is one, was made with the same settings, data and model.
+  public func requireContinuable() throws {
+    AtomicFolder.recover(folder.lastCheckpoint)
+    guard last.isComplete else { return }
+    guard try last.readState().inputHash == state.inputHash else {
+      throw RunsError(
+        "\(folder.lastCheckpoint.path): was made with other settings, data or model; undo the change, or start anew with `--force train`"
+      )
+    }
+  }
 
   private func open(resume: Bool) throws {
     AtomicFolder.recover(folder.lastCheckpoint)
     AtomicFolder.recover(folder.bestCheckpoint)
     var continued = false
     if resume, last.isComplete {
+      try requireContinuable()
       let saved = try last.readState()
-      guard saved.inputHash == state.inputHash else {
-        throw RunsError(
-          "\(folder.lastCheckpoint.path): was made with other settings, data or model; undo the change, or start anew with `--force train`"
-        )
-      }
       try last.restore(adapter, optimizer, on: session.decoder)
       state = saved
       continued = true
@@ -206,14 +243,18 @@ public final class Trainer {
       try AtomicFile.makeFolder(folder.logFolder)
       try AtomicFile.write("", to: folder.metricsLog)
     }
+    try KeptCheckpoints(folder).remove { $0 > state.step }
     log = try AppendLog(folder.metricsLog) { line in
       guard let event = try? RecordFile.decode(MetricsEvent.self, line: line) else { return false }
       return event.step <= state.step
     }
     events = continued ? try RecordFile.readLines(MetricsEvent.self, from: folder.metricsLog) : []
+    // The log may know of an evaluation at this very step that the checkpoint, saved before it, does not.
+    (state.firstEvalLoss, state.bestStep, state.bestEvalLoss) = (nil, nil, nil)
+    for event in events where event.split == .eval { _ = event.loss.map { take($0, at: event.step) } }
     let name = "events.out.tfevents.lorapress"
     board = try TensorBoardLog(
-      folder.logFolder.appendingPathComponent(name), events: events,
+      folder.logFolder.appendingPathComponent(name), settings: settingsText, events: events,
       startTime: events.first?.time ?? Date().timeIntervalSince1970)
   }
 
@@ -226,18 +267,31 @@ public final class Trainer {
     try board?.append(event)
   }
 
-  private func save() throws {
+  /// Saves all, `last` after the rest: cut off before it, a resumed training does the same again.
+  private func save(isDue: Bool = true) throws {
+    // A step can overflow the parameters without a sign in its loss; the next one would show it, too late for the last good checkpoint.
+    guard session.decoder.backend.sumOfSquares(adapter.parameters).isFinite else {
+      throw diverged(state.step, loss: events.last { $0.split == .train }?.loss ?? .nan, norm: .nan)
+    }
     try log?.flush()
+    try TrainerStateFile.write(events, plan: plan, state: state, to: folder.trainerState)
+    // Without evaluations there is nothing to choose by: the newest adapter is the best one.
+    if validation.isEmpty || settings.evalStrategy == .no { try best.write(adapter, state, optimizer: nil) }
+    let kept = KeptCheckpoints(folder)
+    if isDue, settings.saveTotalLimit != 1, plan.saves(after: state.step) {
+      try TrainingCheckpoint(folder: folder.checkpoint(state.step)).write(adapter, state, optimizer: nil)
+    }
     try last.write(adapter, state, optimizer: optimizer)
     lastSavedStep = state.step
-    try TrainerStateFile.write(events, plan: plan, state: state, to: folder.trainerState)
-    // Without validation rows there is nothing to choose by: the newest adapter is the best one.
-    if validation.isEmpty { try best.write(adapter, state, optimizer: nil) }
+    isSaved = true
+    if isDue {
+      try kept.rotate(limit: settings.saveTotalLimit, best: settings.loadBestModelAtEnd ? state.bestStep : nil)
+    }
   }
 
   private func interrupt(_ clock: Stopwatch) throws -> TrainingOutcome {
     state.seconds = clock.seconds
-    if state.step > 0 { try save() }
+    if state.step > 0 { try save(isDue: false) }
     return .interrupted(step: state.step)
   }
 
@@ -252,6 +306,7 @@ public final class Trainer {
     record.firstEvalLoss = state.firstEvalLoss
     record.bestStep = state.bestStep
     record.bestEvalLoss = state.bestEvalLoss
+    if stopsEarly, state.step < plan.totalSteps { record.stoppedEarly = true }
     record.finalTrainLoss = events.last { $0.split == .train }?.loss
     record.tokens = state.tokens
     record.supervisedTokens = state.supervisedTokens

@@ -75,9 +75,49 @@ struct TrainingCheckpoint {
 struct AdamWState {
   let m: Matrix
   let v: Matrix
+  /// Views of each tensor, in the adapter's order.
+  private let tensors: [Tensor]
 
-  init(count: Int) {
-    m = Matrix(1, count)
-    v = Matrix(1, count)
+  private struct Tensor {
+    let isB: Bool
+    let parameter: Matrix
+    let gradient: Matrix
+    let m: Matrix
+    let v: Matrix
+  }
+
+  init(_ adapter: LoraAdapter) {
+    let (firsts, seconds) = (Storage(count: adapter.parameterCount), Storage(count: adapter.parameterCount))
+    var offset = 0
+    tensors = adapter.tensors.map { name, parameter, gradient in
+      defer { offset += parameter.rows * parameter.columns }
+      func view(_ storage: Storage) -> Matrix {
+        Matrix(storage, offset: offset, rows: parameter.rows, columns: parameter.columns)
+      }
+      // PEFT's create_loraplus_optimizer counts every vector as a B, and with it DoRA's magnitudes.
+      let isB = name.hasSuffix(".lora_B.weight") || name.hasSuffix(".lora_magnitude_vector")
+      return Tensor(isB: isB, parameter: parameter, gradient: gradient, m: view(firsts), v: view(seconds))
+    }
+    precondition(offset == adapter.parameterCount, "a tensor of the adapter would not be trained")
+    m = Matrix(firsts, offset: 0, rows: 1, columns: adapter.parameterCount)
+    v = Matrix(seconds, offset: 0, rows: 1, columns: adapter.parameterCount)
+  }
+
+  /// One step of AdamW on the adapter. With LoRA+ every B takes its own learning rate; decay is the same for both.
+  func step(
+    _ adapter: LoraAdapter, number: Int, learningRate: Double, settings: TrainingSettings, on backend: any Backend
+  ) {
+    func update(_ parameters: Matrix, _ gradients: Matrix, _ m: Matrix, _ v: Matrix, rate: Double) {
+      backend.adamW(
+        parameters: parameters, gradients: gradients, m: m, v: v, step: number, learningRate: Float(rate),
+        beta1: Float(settings.adamBeta1), beta2: Float(settings.adamBeta2), epsilon: Float(settings.adamEpsilon),
+        weightDecay: Float(settings.weightDecay))
+    }
+    guard let ratio = settings.loraplusLrRatio else {
+      return update(adapter.parameters, adapter.gradients, m, v, rate: learningRate)
+    }
+    for one in tensors {
+      update(one.parameter, one.gradient, one.m, one.v, rate: one.isB ? learningRate * ratio : learningRate)
+    }
   }
 }

@@ -18,9 +18,10 @@ struct Program {
   let folder: URL
 
   /// Runs the program, from the project's root unless told otherwise. `interruptWhen` is asked ten times a second; true sends SIGINT, once.
+  /// `killAfter` seconds SIGKILL is sent, which nothing can catch.
   func run(
     _ arguments: [String], input: String = "", environment: [String: String] = [:],
-    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil
+    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil, killAfter: Double? = nil
   ) throws -> Result {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
@@ -41,6 +42,11 @@ struct Program {
     if let interruptWhen {
       while process.isRunning, !interruptWhen() { usleep(20_000) }
       if process.isRunning { process.interrupt() }
+    }
+    if let killAfter {
+      let end = ContinuousClock.now + .seconds(killAfter)
+      while process.isRunning, ContinuousClock.now < end { usleep(1000) }
+      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
     process.waitUntilExit()
     return Result(

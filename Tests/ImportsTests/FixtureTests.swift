@@ -192,8 +192,12 @@ import Testing
         events.append(event)
       }
       let file = folder.appendingPathComponent("log/events.out.tfevents.lorapress")
-      let board = try TensorBoardLog(file, events: Array(events.dropLast(10)), startTime: 1_795_000_000)
+      let board = try TensorBoardLog(
+        file, settings: "| setting | value |\n|---|---|\n| lora.r | 16 |", events: Array(events.dropLast(10)),
+        startTime: 1_795_000_000)
       for event in events.suffix(10) { try board.append(event) }
+      let texts = try EventFile(Data(contentsOf: file), name: "own").texts
+      #expect(texts == ["args/text_summary": "| setting | value |\n|---|---|\n| lora.r | 16 |"])
       let output = folder.appendingPathComponent("output")
       // A single file stands for its folder.
       let record = try RunImport(file.path).write(

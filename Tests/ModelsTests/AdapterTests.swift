@@ -24,7 +24,7 @@ import Testing
       }
       let seed = UInt64(try #require(dropout["seed"]?.integer))
       let losses = DecoderSession(fixture.decoder, adapter: adapter).lossesAndGradients(
-        PackedBatch([row]), gradientScale: 1 / Float(row.answer.count), dropoutSeed: seed)
+        PackedBatch([row]), gradientScale: 1 / Float(row.count - row.promptLength), dropoutSeed: seed)
       let loss = losses.reduce(0) { $0 + Double($1) } / Double(losses.count)
       #expect(abs(loss - (dropout["loss"]?.double ?? .nan)) < 1e-5)
       #expect(abs(loss - fixture.number("loss")) > 1e-3)

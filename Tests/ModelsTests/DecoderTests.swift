@@ -161,10 +161,10 @@ import Testing
       configuration: decoder.configuration, backend: decoder.backend, embedTokens: decoder.embedTokens,
       layers: Array(repeating: decoder.layers, count: 8).flatMap { $0 }, norm: decoder.norm, lmHead: decoder.lmHead,
       inverseFrequencies: decoder.inverseFrequencies)
-    let row = TokenizedExample(prompt: [1], answer: (0..<8000).map { Int32($0 % 90) })
+    let ids = (0..<8000).map { Int32($0 % 90) }
     // Short rows keep attention cheap; together they fill the arena's chunks.
     let rows = stride(from: 0, to: 8000, by: 50).map {
-      TokenizedExample(prompt: [1], answer: Array(row.answer[$0..<$0 + 50]))
+      TokenizedExample(prompt: [1], answer: Array(ids[$0..<$0 + 50]))
     }
     let bytes = try [false, true].map { checkpointing in
       let adapter = try LoraAdapter(

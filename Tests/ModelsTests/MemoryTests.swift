@@ -39,7 +39,8 @@ struct Memory {
       seconds.append((ContinuousClock.now - start) / .seconds(1))
       #expect(losses.allSatisfy(\.isFinite) && adapter.gradients.elements.allSatisfy(\.isFinite))
     }
-    let answer = try Generator(session, endTokens: []).generate([rows[0].answer], maxNewTokens: 8)[0]
+    let prompt = Array(rows[0].ids.dropFirst())
+    let answer = try Generator(session, endTokens: []).generate([prompt], maxNewTokens: 8)[0]
     #expect(answer.ids.count == 8)
     print(
       "\(path): \(decoder.parameterCount) parameters, \(adapter.layers.count) adapted layers, batch \(sizes[0])x\(sizes[1]), "

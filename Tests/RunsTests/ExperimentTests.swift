@@ -53,7 +53,7 @@ private let small = """
     ),
     (
       "training:\n  lr_scheduler_type: cosin",
-      "e.yaml:7:22: 'training.lr_scheduler_type' must be one of linear, cosine, constant, not the text \"cosin\""
+      "e.yaml:7:22: 'training.lr_scheduler_type' must be one of linear, cosine, cosine_with_min_lr, constant, constant_with_warmup, not the text \"cosin\""
     ),
     ("lora:\n  r: 0", "e.yaml:7:6: 'lora.r' must be at least 1, not the number 0"),
     ("lora:\n  bias: all", "e.yaml:7:9: 'lora.bias' must be one of none, not the text \"all\""),
@@ -121,5 +121,62 @@ private let small = """
       #expect(try RecordFile.readLines(MetricsEvent.self, from: url) == [event, event])
       #expect(try String(contentsOf: url, encoding: .utf8).contains("\"peak_memory_bytes\":12"))
     }
+  }
+
+  private let base = "name: demo\nmodel: {name: m}\ndataset:\n  files: [a.json]\n  split: none\n"
+
+  @Test(arguments: [
+    (
+      "training:\n  lr_scheduler_type: constant\n  warmup_ratio: 0.1",
+      "e.yaml:7:22: 'training.lr_scheduler_type: constant' has no warm-up; write constant_with_warmup, or take the warm-up out"
+    ),
+    (
+      "training:\n  lr_scheduler_type: cosine_with_min_lr",
+      "e.yaml:7:22: 'training.lr_scheduler_type: cosine_with_min_lr' needs one of min_lr and min_lr_rate; write lr_scheduler_kwargs: {min_lr_rate: 0.1}"
+    ),
+    (
+      "training:\n  lr_scheduler_kwargs: {min_lr: 1e-5}",
+      "e.yaml:7:24: 'training.lr_scheduler_kwargs' belongs to lr_scheduler_type: cosine_with_min_lr, not to linear; take it out"
+    ),
+    (
+      "training:\n  eval_strategy: no\n  early_stopping_patience: 2",
+      "e.yaml:8:28: 'training.early_stopping_patience' needs evaluations; write eval_strategy: steps or epoch"
+    ),
+    (
+      "training:\n  shuffle: false\n  group_by_length: true",
+      "e.yaml:8:20: 'training.group_by_length' draws the rows at random; write shuffle: true, or take group_by_length out"
+    ),
+    (
+      "training:\n  eval_strategy: epochs",
+      "e.yaml:7:18: 'training.eval_strategy' must be one of no, steps, epoch, not the text \"epochs\""
+    ),
+    (
+      "training:\n  save_total_limit: 0",
+      "e.yaml:7:21: 'training.save_total_limit' must be at least 1, or null, not the number 0"
+    ),
+    ("sweep: 4", "e.yaml:6:8: 'sweep' must be a mapping of settings to lists of values, not the number 4"),
+    ("sweep:\n  r: 4", "e.yaml:7:6: 'sweep.r' must be a list of values, not the number 4"),
+    ("sweep:\n  learning_rat: [1]", "e.yaml:7:3: 'sweep.learning_rat' is no setting; did you mean 'learning_rate'?"),
+  ])
+  func contradictionsNameThePlace(extra: String, message: String) {
+    #expect { try Experiment(text: base + extra, file: "e.yaml") } throws: { "\($0)" == message }
+  }
+
+  @Test func aSweepIsEveryCombination() throws {
+    let experiment = try Experiment(
+      text: base + "sweep:\n  learning_rate: [1e-4, 0.0002]\n  lora.r: [4, 8, 16]", file: "e.yaml",
+      overrides: [("training.seed", "7")])
+    let runs = try experiment.sweepRuns()
+    #expect(runs.map(\.experiment.settings.lora.r) == [4, 8, 16, 4, 8, 16])
+    #expect(runs.map(\.experiment.settings.training.learningRate) == [1e-4, 1e-4, 1e-4, 2e-4, 2e-4, 2e-4])
+    #expect(runs.allSatisfy { $0.experiment.settings.training.seed == 7 })
+    #expect(runs[1].experiment.settings.name == "demo-learning_rate-1e-4-r-8")
+    #expect(Set(runs.map(\.suffix)).count == 6)
+    #expect(try Experiment(text: base, file: "e.yaml").sweepRuns().isEmpty)
+    let twice = try Experiment(text: base + "sweep: {r: [4, 4]}", file: "e.yaml")
+    #expect { try twice.sweepRuns() } throws: { "\($0)".contains("two runs would be called 'demo-r-4'") }
+    // A value that a setting can't have names the setting.
+    let bad = try Experiment(text: base + "sweep: {r: [0]}", file: "e.yaml")
+    #expect { try bad.sweepRuns() } throws: { "\($0)".contains("'lora.r' must be at least 1") }
   }
 }

@@ -58,6 +58,53 @@ import Testing
     #expect(count > 20)
   }
 
+  /// The masks of TRL's training template for Qwen2.5 (scripts/fixtures/training.py): each answer with its end of turn, nothing else. That
+  /// template also counts the line end before an answer; here it belongs to the generation prompt, which the model is given.
+  @Test func supervisedTurnsEqualTRLs() throws {
+    let fixture = try JSONValue(parsing: Fixtures.data("Training", "training.json"), file: "training.json")
+    let tokenizer = try Tokenizer(folder: Fixtures.url("Tokenizers", "small"))
+    let chats = try #require(fixture["turns"]?.array)
+    #expect(chats.count >= 3)
+    for json in chats {
+      let messages = try #require(json["messages"]?.array).map {
+        ChatMessage(role: try #require($0["role"]?.string), content: try #require($0["content"]?.string))
+      }
+      let (found, turns) = try tokenizer.supervisedTurns(messages)
+      #expect(found == ids(json["ids"]))
+      var mask = Array(repeating: Int32(0), count: found.count)
+      for turn in turns {
+        #expect(turn.lowerBound > 0)
+        mask.replaceSubrange(turn.lowerBound - 1..<turn.upperBound, with: Array(repeating: 1, count: turn.count + 1))
+      }
+      #expect(mask == ids(json["supervised"]))
+      #expect(turns.allSatisfy { !Set(tokenizer.eosTokens).isDisjoint(with: found[$0]) })
+    }
+  }
+
+  /// One answer: the same as prompt and answer. Several: the last one is what prompt and answer say, and every earlier one ends in its
+  /// end token, whatever a template does with earlier turns.
+  @Test func supervisedTurnsEndLikePromptAndAnswer() throws {
+    let (tokenizers, chats) = try Self.load()
+    var counts = [0, 0]
+    for chat in chats where chat.json["prompt"] != nil {
+      let tokenizer = try #require(tokenizers[chat.template])
+      let answers = chat.messages.filter { $0.role == "assistant" }.count
+      counts[answers == 1 ? 0 : 1] += 1
+      let split = try tokenizer.promptAndAnswer(chat.messages)
+      let (found, turns) = try tokenizer.supervisedTurns(chat.messages)
+      #expect(turns.count == answers)
+      let last = try #require(turns.last)
+      #expect(Array(found[last]) == split.answer && last.upperBound == found.count)
+      if answers == 1 { #expect(Array(found[..<last.lowerBound]) == split.prompt) }
+      // Only one of these templates ends turns with this tokeniser's end token.
+      guard !Set(tokenizer.eosTokens).isDisjoint(with: split.answer) else { continue }
+      for turn in turns.dropLast() {
+        #expect(!Set(tokenizer.eosTokens).isDisjoint(with: found[turn]), "\(chat.template): \(chat.messages)")
+      }
+    }
+    #expect(counts[0] > 10 && counts[1] > 3)
+  }
+
   @Test func noWordOfAUserBecomesAToken() throws {
     let (tokenizers, _) = try Self.load()
     let tokenizer = try #require(tokenizers["qwen2.5-coder"])

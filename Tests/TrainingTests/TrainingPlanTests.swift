@@ -8,7 +8,7 @@ import Testing
   private func plan(_ rows: Int, _ change: (inout TrainingSettings) -> Void = { _ in }) -> TrainingPlan {
     var settings = TrainingSettings()
     change(&settings)
-    return TrainingPlan(settings, rowCount: rows)
+    return TrainingPlan(settings, lengths: Array(repeating: 7, count: rows))
   }
 
   @Test func everyRowOncePerEpoch() {
@@ -46,7 +46,7 @@ import Testing
     #expect(cosine.learningRate(1) == 1)
     #expect(abs(cosine.learningRate(6) - 0.5) < 1e-12)
     let constant = plan(40) {
-      $0.learningRate = 1; $0.lrSchedulerType = .constant; $0.warmupRatio = 0.1
+      $0.learningRate = 1; $0.lrSchedulerType = .constantWithWarmup; $0.warmupRatio = 0.1
     }
     #expect(constant.warmupSteps == 3)
     #expect(constant.learningRate(30) == 1)

@@ -3,7 +3,8 @@
 usage: check RUN_FOLDER
 
 1. `datasets.load_dataset` on dataset/ gives the rows of the split files, in order;
-2. TensorBoard's reader finds every logged scalar of log/metrics.jsonl, as float32, and no other;
+2. TensorBoard's reader finds every logged scalar of log/metrics.jsonl, as float32, and no other, and the settings as a text, whose
+   table has those of config.yaml;
 3. log/trainer_state.json is JSON without NaN, and its history has the losses of the log.
 
 Prints one line a fault and exits 1 if there is any.
@@ -11,6 +12,7 @@ Prints one line a fault and exits 1 if there is any.
 import json
 import math
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -66,6 +68,28 @@ def events(run, logged):
     for tag, values in sorted(expected.items()):
         if found.get(tag) != values:
             faults.append(f"log: TensorBoard reads {len(found.get(tag, []))} values of {tag!r}, the log has {len(values)}, or they differ")
+    return faults + settings(run, reader)
+
+
+def settings(run, reader):
+    """A run of this program has its settings under the tag that transformers' callback writes its arguments to."""
+    config = (run / "config.yaml").read_text(encoding="utf-8")
+    texts = {tag: reader.Tensors(tag) for tag in reader.Tags()["tensors"]}
+    if not texts:
+        return []  # Runs of version 0.1 were recorded without.
+    if list(texts) != ["args/text_summary"] or len(texts["args/text_summary"]) != 1:
+        return [f"log: TensorBoard has the texts {sorted(texts)}, not args/text_summary alone"]
+    plugin = reader.SummaryMetadata("args/text_summary").plugin_data.plugin_name
+    if plugin != "text":
+        return [f"log: TensorBoard's plugin of args/text_summary is {plugin!r}, not 'text'"]
+    table = texts["args/text_summary"][0].tensor_proto.string_val[0].decode("utf-8").splitlines()
+    shown = dict(re.fullmatch(r"\| (\S+) \| (.*) \|", line).groups() for line in table[2:])
+    faults = []
+    for name in ("learning_rate", "lr_scheduler_type", "seed", "max_grad_norm"):
+        # config.yaml is two levels deep here: "training:" and its settings, each perhaps with a reason.
+        found = re.search(rf"^  {name}:\s*(?:\n    value:)?\s*\"?([^\s\"]+)", config, re.M)
+        if not found or shown.get(f"training.{name}") != found[1]:
+            faults.append(f"log: TensorBoard's text has training.{name} {shown.get(f'training.{name}')!r}, config.yaml has not")
     return faults
 
 
