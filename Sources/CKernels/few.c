@@ -1,21 +1,11 @@
 // Products of a few rows with a large weight: bound by reading the weight, so each one is read once.
 #include "vector.h"
 
-// The sixteen lanes, halves onto halves.
-#define SUM_OF_LANES(value)                                                              \
-  ({                                                                                     \
-    float part[16];                                                                      \
-    STORE(part, value);                                                                  \
-    for (int half = 8; half > 0; half /= 2) {                                            \
-      for (int lane = 0; lane < half; lane++) part[lane] += part[lane + half];           \
-    }                                                                                    \
-    part[0];                                                                             \
-  })
-
 // How a weight's numbers become floats.
 #define FLOAT_LANES(pointer) LOAD(pointer)
 #define FLOAT_ONE(value) (value)
 #define BFLOAT16_ONE(value) bfloat16_to_float(value)
+#define INT8_ONE(value) ((float)(value))
 
 // The weights `o` … `o` + 3 against x rows 0..<ROWS: every weight is loaded once, and four streams of them keep memory busy.
 // Each sum has sixteen lanes, whatever the number of rows, so a row's result does not depend on the other rows.
@@ -73,3 +63,4 @@
 
 LINEAR_FEW(ck_linear_few, floats, float, FLOAT_LANES, FLOAT_ONE)
 LINEAR_FEW(ck_linear_few_bf16, bfloat16s, uint16_t, BFLOAT16_LANES, BFLOAT16_ONE)
+LINEAR_FEW(ck_linear_few_int8, int8s, int8_t, INT8_LANES, INT8_ONE)

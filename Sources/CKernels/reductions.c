@@ -122,3 +122,17 @@ KERNEL long ck_argmax(long n, const float *x) {
   }
   return 0;
 }
+
+// A number less itself is zero, but for NaN and infinity.
+KERNEL long ck_first_not_finite(long n, const float *x) {
+  for (long start = 0; start < n; start += BLOCK) {
+    long end = start + BLOCK < n ? start + BLOCK : n;
+    int found = 0;
+    for (long i = start; i < end; i++) found |= x[i] - x[i] != 0.0f;
+    if (!found) continue;
+    for (long i = start; i < end; i++) {
+      if (x[i] - x[i] != 0.0f) return i;
+    }
+  }
+  return -1;
+}

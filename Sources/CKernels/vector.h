@@ -65,3 +65,18 @@ typedef uint16_t halves __attribute__((ext_vector_type(16), aligned(2), may_alia
 typedef uint32_t words __attribute__((ext_vector_type(16)));
 #define BFLOAT16_LANES(pointer) \
   ((lanes)(__builtin_convertvector(*(const halves *)(pointer), words) << 16))
+
+/// Sixteen 8-bit numbers as floats.
+typedef int8_t eighths __attribute__((ext_vector_type(16), aligned(1), may_alias));
+#define INT8_LANES(pointer) (__builtin_convertvector(*(const eighths *)(pointer), lanes))
+
+/// The sum of the sixteen lanes, halves onto halves.
+#define SUM_OF_LANES(value)                                                              \
+  ({                                                                                     \
+    float part[16];                                                                      \
+    STORE(part, value);                                                                  \
+    for (int half = 8; half > 0; half /= 2) {                                            \
+      for (int lane = 0; lane < half; lane++) part[lane] += part[lane + half];           \
+    }                                                                                    \
+    part[0];                                                                             \
+  })

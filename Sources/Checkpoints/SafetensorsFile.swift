@@ -31,6 +31,12 @@ public final class SafetensorsFile: TensorSource {
     try readMapped(try require(name), in: mapped, rows: rows, into: out)
   }
 
+  /// The bytes of a tensor of any type, as they lie in the file.
+  public func bytes(_ name: String) throws -> [UInt8] {
+    let info = try require(name)
+    return mapped.withBytes(info.offset..<info.offset + info.byteCount) { [UInt8]($0) }
+  }
+
   public func release(_ name: String) {
     guard let info = info(name) else { return }
     mapped.release(info.offset..<info.offset + info.byteCount)

@@ -55,7 +55,13 @@ public final class SafetensorsFolder: TensorSource {
     }
     let names = Set(wanted.map(\.file)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     var shards: [String: SafetensorsFile] = [:]
-    for name in names { shards[name] = try SafetensorsFile(base.appendingPathComponent(name).path) }
+    for name in names {
+      let path = base.appendingPathComponent(name).path
+      guard FileManager.default.fileExists(atPath: path) else {
+        throw failure("lists the shard \(shown(name)), which is missing")
+      }
+      shards[name] = try SafetensorsFile(path)
+    }
     for (tensor, name) in wanted where shards[name]?.info(tensor) == nil {
       throw failure("lists tensor '\(shown(tensor))' in \(name), which does not hold it")
     }
@@ -68,6 +74,14 @@ public final class SafetensorsFolder: TensorSource {
     _ = try require(name)
     guard let place = places[name] else { return }
     try shards[place.shard].read(name, rows: rows, into: out)
+  }
+
+  /// The bytes of a tensor of any type, as they lie in their file.
+  public func bytes(_ name: String) throws -> [UInt8] {
+    _ = try require(name)
+    guard let place = places[name] else { return [] }
+    defer { shards[place.shard].release(name) }
+    return try shards[place.shard].bytes(name)
   }
 
   public func release(_ name: String) {

@@ -120,25 +120,30 @@ extension TensorSource {
     return info
   }
 
-  /// A whole tensor into `out` (exactly its count), dequantised by `threads` threads; its mapped pages are given back.
+  /// A whole tensor, or `rows` of it, into `out` (exactly its count), dequantised by `threads` threads; its mapped pages are
+  /// given back.
   ///
   /// The values do not depend on `threads`.
   public func readAll(
-    _ name: String, into out: UnsafeMutableBufferPointer<Float>, threads: Int = 2
+    _ name: String, rows part: Range<Int>? = nil, into out: UnsafeMutableBufferPointer<Float>, threads: Int = 2
   ) throws {
     let info = try require(name)
-    guard out.count == info.count else { throw wrongRoom(info, rows: 0..<info.rows, room: out.count) }
+    let part = part ?? 0..<info.rows
+    guard part.lowerBound >= 0, part.upperBound <= info.rows, out.count == part.count * info.columns else {
+      throw wrongRoom(info, rows: part, room: out.count)
+    }
     // Slices of about half a megabyte of output keep the threads evenly busy.
     let rowsPerSlice = max(1, (1 << 17) / max(1, info.columns))
-    let slices = (info.rows + rowsPerSlice - 1) / rowsPerSlice
+    let slices = (part.count + rowsPerSlice - 1) / rowsPerSlice
     let target = SharedRoom(out)
     let next = SliceCounter()
     let failures = FailureBox()
     DispatchQueue.concurrentPerform(iterations: min(max(1, threads), max(1, slices))) { _ in
       while let slice = next.take(below: slices) {
-        let rows = slice * rowsPerSlice..<min(info.rows, (slice + 1) * rowsPerSlice)
+        let rows = slice * rowsPerSlice..<min(part.count, (slice + 1) * rowsPerSlice)
+        let source = part.lowerBound + rows.lowerBound..<part.lowerBound + rows.upperBound
         do {
-          try self.read(name, rows: rows, into: target.slice(rows, columns: info.columns))
+          try self.read(name, rows: source, into: target.slice(rows, columns: info.columns))
         } catch {
           failures.note(error)
         }

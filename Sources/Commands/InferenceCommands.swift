@@ -30,7 +30,8 @@ enum InferenceCommands {
       modelOption,
       Option("--data", "FILE", Words("JSONL rows of {\"messages\": […]}", ko: "{\"messages\": […]} 형식의 JSONL 파일")),
       adapterOption,
-      Option("--json", Words("one JSON object", ko: "JSON 하나로 출력합니다")), Arithmetic.option, outputOption,
+      Option("--json", Words("one JSON object", ko: "JSON 하나로 출력합니다")), Arithmetic.weightsOption,
+      Arithmetic.option, outputOption,
     ], example: "lorapress score --model qwen2.5-coder-0.5b-instruct --data eval.jsonl --json"
   ) { arguments, console in
     try arguments.none("score")
@@ -160,13 +161,16 @@ enum InferenceCommands {
       Option("--top-k", "K", Words("with sampling: only the K likeliest", ko: "샘플링 후보 수")),
       Option("--top-p", "P", Words("with sampling: the likeliest up to probability P", ko: "샘플링 누적 확률")),
       Option("--seed", "N", Words("of the sampling (default 0)", ko: "샘플링 seed (기본 0)")),
-      Option("--raw", Words("without the chat template", ko: "대화 틀 없이 그대로 이어 씁니다")), Arithmetic.option, outputOption,
+      Option("--raw", Words("without the chat template", ko: "대화 틀 없이 그대로 이어 씁니다")), Arithmetic.weightsOption,
+      Arithmetic.option, outputOption,
     ], example: "lorapress generate --model qwen2.5-coder-0.5b-instruct --prompt '대한민국의 수도는?'"
   ) { arguments, console in
     try arguments.none("generate")
     let prompts = try prompts(arguments)
-    let arithmetic = try Arithmetic(arguments, weights: .bf16)
+    var arithmetic = try Arithmetic(arguments, weights: .bf16)
     let model = try OpenedModel(arguments.required("--model", "generate"), project: Project.locate(), console: console)
+    // What is 4-bit in the file stays so unless another kind is asked for.
+    if model.file.holdsNF4 { arithmetic = try Arithmetic(arguments, weights: .nf4) }
     let decoder = try model.load(CPUBackend(), arithmetic, console: console)
     let adapter = try openedAdapter(arguments, on: decoder, console)?.adapter
     let sampling = Sampling(

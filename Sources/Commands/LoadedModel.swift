@@ -76,34 +76,48 @@ struct Arithmetic {
   let weights: ModelSettings.Weights
   /// "f32" or "bf16", as records and `--json` name it.
   let compute: String
+  private let doubleQuant: Bool
 
   static let option = Option(
     "--compute", "KIND",
     Words(
-      "arithmetic: f32, bf16, or auto: bf16 for bf16 weights where the CPU multiplies it",
-      ko: "계산 방식: f32, bf16, auto(bf16 가중치이고 CPU가 bf16 곱셈을 지원하면 bf16)"))
+      "arithmetic: f32, bf16, or auto: bf16 where the weights are not f32 and the CPU multiplies it",
+      ko: "계산 방식: f32, bf16, auto(가중치가 f32가 아니고 CPU가 bf16 곱셈을 지원하면 bf16)"))
 
-  /// What `--compute` says of a model whose weights are meant to be `weights`.
-  init(_ arguments: Arguments, weights: ModelSettings.Weights) throws {
+  static let weightsOption = Option(
+    "--weights", "KIND",
+    Words(
+      "how the weights are held: f32, bf16, nf4 (4-bit, as QLoRA) or int8",
+      ko: "가중치를 두는 형식: f32, bf16, nf4(4비트, QLoRA), int8"))
+
+  /// What `--compute` and `--weights` say of a model whose weights are meant to be `weights`.
+  init(_ arguments: Arguments, weights meant: ModelSettings.Weights, doubleQuant: Bool = true) throws {
+    self.doubleQuant = doubleQuant
+    var weights = meant
+    if let name = arguments.value("--weights") {
+      guard let kind = ModelSettings.Weights(rawValue: name) else {
+        throw UsageError("--weights must be \(ModelSettings.Weights.expectation), not '\(name)'")
+      }
+      weights = kind
+    }
     switch arguments.value("--compute") ?? "auto" {
-    case "auto":
-      self.weights = weights
-      compute = weights == .bf16 && CPUBackend.hasBFloat16 ? "bf16" : "f32"
-    case "f32":
-      self.weights = weights
-      compute = "f32"
+    case "auto": compute = weights != .f32 && CPUBackend.hasBFloat16 ? "bf16" : "f32"
+    case "f32": compute = "f32"
     case "bf16":
-      self.weights = .bf16
       compute = "bf16"
+      if weights == .f32 { weights = .bf16 }
     case let other: throw UsageError("--compute must be auto, f32 or bf16, not '\(other)'")
     }
+    self.weights = weights
   }
 
   var precision: WeightPrecision {
-    switch (weights, compute) {
-    case (_, "bf16"): .bf16
-    case (.bf16, _): .bf16InF32
-    default: .f32
+    let products: Weight.Products = compute == "bf16" ? .bf16 : .f32
+    return switch weights {
+    case .f32: .f32
+    case .bf16: products == .bf16 ? .bf16 : .bf16InF32
+    case .nf4: .nf4(doubleQuant: doubleQuant, products: products)
+    case .int8: .int8(products: products)
     }
   }
 }

@@ -103,7 +103,7 @@ final class Pipeline {
       "train 2",
       [
         try SHA256.hex(ofFile: folder.dataset(.train)), try SHA256.hex(ofFile: folder.dataset(.validation)),
-        model.resolved.sha256, try sectionYAML("model.weights"), arithmetic.compute, try sectionYAML("lora"),
+        model.resolved.sha256, try weightsYAML(), arithmetic.compute, try sectionYAML("lora"),
         try sectionYAML("training"),
       ])
     let adapterFile = settings.training.adapterCheckpoint(of: folder).appendingPathComponent(PEFTAdapter.weightsName)
@@ -184,7 +184,7 @@ final class Pipeline {
       "evaluate 2",
       [
         try SHA256.hex(ofFile: folder.dataset(.test)), try SHA256.hex(ofFile: folder.dataset(.validation)), adapterSHA,
-        model.resolved.sha256, try sectionYAML("model.weights"), arithmetic.compute, try sectionYAML("evaluation"),
+        model.resolved.sha256, try weightsYAML(), arithmetic.compute, try sectionYAML("evaluation"),
         try sectionYAML("training.max_seq_length"), try sectionYAML("training.overflow"),
         try sectionYAML("training.train_on_inputs"),
       ])
@@ -242,6 +242,12 @@ final class Pipeline {
   }
 
   // MARK: Parts
+
+  /// The settings of the weights that results depend on.
+  private func weightsYAML() throws -> String {
+    let weights = try sectionYAML("model.weights")
+    return settings.model.weights == .nf4 ? "\(weights), double_quant \(settings.model.doubleQuant ?? true)" : weights
+  }
 
   private func openModel() throws -> OpenedModel {
     if let opened { return opened }

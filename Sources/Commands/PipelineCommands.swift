@@ -79,7 +79,10 @@ enum PipelineCommands {
     func pipeline(_ experiment: Experiment, runID: String?, isOfSweep: Bool) throws -> Pipeline {
       try Pipeline(
         experiment, project: Project.locate(), output: outputFolder(arguments), runID: runID, forced: Set(forced),
-        arithmetic: try Arithmetic(arguments, weights: experiment.settings.model.weights), console: console,
+        arithmetic: try Arithmetic(
+          arguments, weights: experiment.settings.model.weights,
+          doubleQuant: experiment.settings.model.doubleQuant ?? true),
+        console: console,
         isOfSweep: isOfSweep)
     }
     let runs = try experiment.sweepRuns()

@@ -49,7 +49,7 @@ extension CPUBackend {
   }
 
   /// The same product without oneDNN's bfloat16 code (its JIT is missing or refused the shape): widened, in float32.
-  private func plainProduct(
+  func plainProduct(
     _ x: BFloat16Storage, _ m: Int, _ k: Int, _ w: UnsafePointer<UInt16>, _ wStride: Int, _ transposed: Bool,
     _ accumulate: Bool, _ n: Int, _ y: UnsafeMutablePointer<Float>, _ yStride: Int
   ) {

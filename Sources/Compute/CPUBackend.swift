@@ -21,6 +21,7 @@ public final class CPUBackend: Backend {
   public let products: Products
   private let rotary = Mutex<RotaryTable?>(nil)
   let narrow = NarrowScratch()
+  let tileScratch = TileScratch()
 
   public var name: String { products.rawValue }
 
@@ -45,10 +46,7 @@ public final class CPUBackend: Backend {
     precondition(out.rows == ids.count && out.columns == w.columns)
     precondition(ids.allSatisfy { $0 >= 0 && Int($0) < w.rows }, "a row beyond the weight")
     for (row, id) in ids.enumerated() {
-      switch w.numbers {
-      case .f32(let values): out.row(row).update(from: values.row(Int(id)), count: out.columns)
-      case .bf16(let storage): storage.widen(from: Int(id) * w.columns, count: w.columns, into: out.row(row))
-      }
+      w.widen(rows: Int(id)..<Int(id) + 1, columns: 0..<w.columns, into: out.row(row), outStride: out.stride)
     }
   }
 

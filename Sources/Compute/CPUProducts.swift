@@ -28,6 +28,7 @@ extension CPUBackend {
     case .bf16(let storage):
       if x.rows <= CPUBackend.fewRows { return productOfFewRows(x, w, storage, bias: bias, into: y) }
       product(x, w, storage, transposed: true, bias: bias, accumulate: false, into: y)
+    case .nf4, .int8: quantisedLinear(x, w, bias: bias, into: y)
     }
   }
 
@@ -38,6 +39,7 @@ extension CPUBackend {
       product(dy, false, values, false, alpha: 1, beta: accumulate ? 1 : 0, bias: nil, into: dx)
     case .bf16(let storage):
       product(dy, w, storage, transposed: false, bias: nil, accumulate: accumulate, into: dx)
+    case .nf4, .int8: quantisedInputGradient(dy, w, into: dx, accumulate: accumulate)
     }
   }
 

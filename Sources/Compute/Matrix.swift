@@ -1,3 +1,5 @@
+import CKernels
+
 /// A block of float32 storage, 64-byte aligned and zeroed, that matrices are views of.
 public final class Storage: @unchecked Sendable {
   public let count: Int
@@ -88,6 +90,15 @@ public struct Matrix: @unchecked Sendable {
       precondition(row >= 0 && row < rows && column >= 0 && column < columns)
       pointer[row * stride + column] = newValue
     }
+  }
+
+  /// Where the first NaN or infinity lies; nil if there is none.
+  public var firstNotFinite: (row: Int, column: Int)? {
+    for row in 0..<rows {
+      let column = ck_first_not_finite(columns, pointer + row * stride)
+      if column >= 0 { return (row, column) }
+    }
+    return nil
   }
 
   /// Copies the elements of a matrix of the same shape into this one.

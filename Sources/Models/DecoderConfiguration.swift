@@ -92,7 +92,9 @@ extension DecoderConfiguration {
     for kind in json["layer_types"]?.array ?? [] where kind.string != "full_attention" {
       throw refuse("the layer type '\(kind.string ?? kind.text())'")
     }
-    if json["quantization_config"]?.object != nil { throw refuse("'quantization_config'") }
+    if let quantised = json["quantization_config"], quantised.object != nil {
+      try BitsAndBytes.check(quantised, file: file)
+    }
 
     self.family = family
     hiddenSize = try number("hidden_size")

@@ -42,25 +42,45 @@ public enum ModelFile: Sendable {
     }
   }
 
+  /// Whether bitsandbytes quantised the layers to NF4 before.
+  public var holdsNF4: Bool {
+    if case .folder(let folder, _) = self { folder.holdsNF4 } else { false }
+  }
+
   /// The tensor types of the file, the most frequent first: "Q5_0 + F32 + Q8_0".
   public var weightTypes: String {
-    var counts: [TensorType: Int] = [:]
-    for tensor in source.tensors { counts[tensor.type, default: 0] += tensor.count }
-    return counts.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }.map {
-      $0.key.rawValue.uppercased()
+    var counts: [String: Int] = [:]
+    let isQuantised = holdsNF4
+    for tensor in source.tensors {
+      // Bytes are codes there, or belong to them.
+      let name = isQuantised && tensor.type == .u8 ? "NF4" : tensor.type.rawValue.uppercased()
+      counts[name, default: 0] += tensor.count
     }
-    .joined(separator: " + ")
+    return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key).joined(separator: " + ")
   }
 }
 
 /// How the matrices of a model are held, and with that what its products compute in.
-public enum WeightPrecision: Sendable {
+public enum WeightPrecision: Sendable, Equatable {
   /// float32 throughout.
   case f32
   /// bfloat16, multiplied by the CPU's bfloat16 instructions with float32 sums.
   case bf16
   /// Rounded to bfloat16 but held and multiplied in float32, for a CPU without such instructions.
   case bf16InF32
+  /// The layers' matrices in bitsandbytes' NF4, embedding and head in what the products compute in.
+  case nf4(doubleQuant: Bool, products: Weight.Products)
+  /// The layers' matrices in row-wise 8 bits, embedding and head in what the products compute in.
+  case int8(products: Weight.Products)
+
+  /// How embedding and head are held, which are never quantised.
+  var outsideLayers: WeightPrecision {
+    switch self {
+    case .nf4(_, .bf16), .int8(.bf16): .bf16
+    case .nf4(_, .f32), .int8(.f32): .f32
+    default: self
+    }
+  }
 }
 
 extension Decoder {
@@ -126,38 +146,104 @@ private struct WeightReader {
   private func linear(_ path: String, _ rows: Int, _ columns: Int) throws -> Linear {
     let hasBias = file.source.info(stored("\(path).bias")) != nil
     return Linear(
-      path: path, weight: try weight("\(path).weight", rows, columns),
+      path: path, weight: try layerWeight("\(path).weight", rows, columns),
       bias: hasBias ? try matrix("\(path).bias", 1, rows) : nil)
   }
 
-  func weight(_ name: String, _ rows: Int, _ columns: Int) throws -> Weight {
-    let values = try matrix(name, rows, columns)
+  /// A layer's matrix. One that is NF4 in the file stays as it is for `.nf4`, and is dequantised for the others; one that is not, in
+  /// such a file, was left out by whoever quantised it.
+  private func layerWeight(_ name: String, _ rows: Int, _ columns: Int) throws -> Weight {
+    guard case .folder(let folder, _) = file, folder.holdsNF4 else {
+      return try weight(name, rows, columns, precision)
+    }
+    guard folder.isQuantised(name) else { return try weight(name, rows, columns, precision.outsideLayers) }
+    let tensor = try folder.nf4(name, rows: rows, columns: columns)
+    let products: Weight.Products = if case .nf4(_, let products) = precision { products } else { .f32 }
+    guard let quantised = Weight(rows: rows, columns: columns, nf4: NF4Parts(tensor), products: products) else {
+      throw ModelError("\(folder.file): the parts of '\(name)' don't fit together; fetch the model again")
+    }
     switch precision {
-    case .f32: return Weight(values)
-    case .bf16: return Weight(values, kind: .bf16)
+    case .nf4: return quantised
+    case .f32: return Weight(quantised.dequantised)
+    case .bf16: return Weight(quantised.dequantised, kind: .bf16)
     case .bf16InF32:
+      let values = quantised.dequantised
       Weight.roundToBFloat16(values)
       return Weight(values)
+    case .int8(let products): return Weight(quantised.dequantised, kind: .int8, products: products)
+    }
+  }
+
+  /// A matrix outside the layers: embedding or head.
+  func weight(_ name: String, _ rows: Int, _ columns: Int) throws -> Weight {
+    try weight(name, rows, columns, precision.outsideLayers)
+  }
+
+  /// Read in pieces, so that the float32 numbers of a large matrix are never whole in memory unless they stay.
+  private func weight(_ name: String, _ rows: Int, _ columns: Int, _ precision: WeightPrecision) throws -> Weight {
+    let info = try checked(name, rows, columns)
+    let whole = isPermuted(name) ? try matrix(name, rows, columns) : nil
+    func fill(_ part: Range<Int>, _ piece: Matrix) throws {
+      if let whole { return piece.copy(from: whole.rows(part)) }
+      try read(info, rows: part, into: piece)
+    }
+    let workers = Threads(threads)
+    switch precision {
+    case .f32: return try Weight(rows: rows, columns: columns, kind: .f32, threads: workers, fill: fill)
+    case .bf16: return try Weight(rows: rows, columns: columns, kind: .bf16, threads: workers, fill: fill)
+    case .bf16InF32:
+      return try Weight(rows: rows, columns: columns, kind: .f32, threads: workers) { part, piece in
+        try fill(part, piece)
+        Weight.roundToBFloat16(piece)
+      }
+    case .nf4(let doubleQuant, let products):
+      return try Weight(
+        rows: rows, columns: columns, kind: .nf4, doubleQuant: doubleQuant, products: products, threads: workers,
+        fill: fill)
+    case .int8(let products):
+      return try Weight(
+        rows: rows, columns: columns, kind: .int8, products: products, threads: workers, fill: fill)
     }
   }
 
   func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> Matrix {
+    let info = try checked(name, rows, columns)
+    let result = Matrix(rows, columns)
+    try read(info, rows: 0..<rows, into: result)
+    return isPermuted(name) ? unpermuted(result, name) : result
+  }
+
+  private func checked(_ name: String, _ rows: Int, _ columns: Int) throws -> TensorInfo {
     let info = try file.source.require(stored(name))
-    guard info.rows == rows, info.columns == columns else {
+    guard info.type.isReadable else {
       throw ModelError(
-        "\(file.source.file): '\(info.name)' has the shape \(info.shape), the configuration needs [\(rows), \(columns)]; the file is damaged or of another model"
+        "\(info.file): '\(info.name)' is of type \(info.type.rawValue), which holds no weights; use a model whose weights are F32, F16 or BF16, or one quantised to NF4 by bitsandbytes"
       )
     }
-    let result = Matrix(rows, columns)
-    try result.withElements { try file.source.readAll(info.name, into: $0, threads: threads) }
-    return try unpermuted(result, name)
+    guard info.rows == rows, info.columns == columns else {
+      throw ModelError(
+        "\(info.file): '\(info.name)' has the shape \(info.shape), the configuration needs [\(rows), \(columns)]; the file is damaged or of another model"
+      )
+    }
+    return info
+  }
+
+  private func read(_ info: TensorInfo, rows: Range<Int>, into piece: Matrix) throws {
+    try piece.withElements { try file.source.readAll(info.name, rows: rows, into: $0, threads: threads) }
+    if let place = piece.firstNotFinite {
+      throw ModelError(
+        "\(info.file): '\(info.name)' holds \(piece[place.row, place.column]) in row \(rows.lowerBound + place.row), column \(place.column); the file is damaged, fetch the model again"
+      )
+    }
   }
 
   /// Llama's GGUF files hold each head's rows of q and k in pairs (0, half, 1, half + 1 …); our RoPE wants the halves one after the other.
-  private func unpermuted(_ matrix: Matrix, _ name: String) throws -> Matrix {
-    guard case .gguf = file, configuration.family == .llama,
-      name.contains(".q_proj.") || name.contains(".k_proj.")
-    else { return matrix }
+  private func isPermuted(_ name: String) -> Bool {
+    guard case .gguf = file, configuration.family == .llama else { return false }
+    return name.contains(".q_proj.") || name.contains(".k_proj.")
+  }
+
+  private func unpermuted(_ matrix: Matrix, _ name: String) -> Matrix {
     let size = configuration.headSize
     let isBias = name.hasSuffix(".bias")
     let count = isBias ? matrix.columns : matrix.rows
@@ -191,6 +277,19 @@ private struct WeightReader {
   private func stored(_ name: String) -> String {
     guard case .gguf = file else { return name }
     return GGUFNames.gguf(name)
+  }
+}
+
+extension NF4Parts {
+  /// The parts of a checkpoint's weight.
+  init(_ tensor: NF4Tensor) {
+    let absmax: Absmax =
+      if let nested = tensor.nested {
+        .nested(
+          codes: nested.codes, codeBook: nested.codeBook, absmax: nested.absmax, blockSize: nested.blockSize,
+          offset: nested.offset)
+      } else { .plain(tensor.absmax) }
+    self.init(codes: tensor.codes, codeBook: tensor.codeBook, blockSize: tensor.blockSize, absmax: absmax)
   }
 }
 

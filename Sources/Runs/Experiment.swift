@@ -122,6 +122,11 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
     func missing(_ what: String) -> FormatError { FormatError(file: file, message: what) }
     if name.isEmpty { throw missing("'name' is missing; give the experiment a name, which names its run folder too") }
     if model.name.isEmpty { throw missing("'model.name' is missing; `lorapress model list` shows the names") }
+    if model.doubleQuant != nil, model.weights != .nf4 {
+      throw missing(
+        "'model.double_quant' is a setting of `weights: nf4`, not of \(model.weights.rawValue); leave it out or change the weights"
+      )
+    }
     if dataset.files.isEmpty { throw missing("'dataset.files' is missing; list at least one data file") }
     if dataset.split != nil, !dataset.validationFiles.isEmpty || !dataset.testFiles.isEmpty {
       throw missing(
@@ -148,17 +153,21 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
 
 public struct ModelSettings: SettingsSection, Sendable, Equatable {
   /// The precision of the frozen weights; the adapter is float32 always.
-  public enum Weights: String, CaseIterable, SettingValue, Sendable { case f32, bf16 }
+  public enum Weights: String, CaseIterable, SettingValue, Sendable { case f32, bf16, nf4, int8 }
 
   /// A name from `content/models.yaml`, a GGUF file or a Hugging Face folder.
   public var name = ""
   public var weights = Weights.f32
+  /// Whether the scales of `nf4` weights are quantised too: `bnb_4bit_use_double_quant`. Nil is true, and the only choice of other
+  /// weights.
+  public var doubleQuant: Bool?
 
   public init() {}
 
   public mutating func bind(_ binder: inout SettingsBinder) throws {
     try binder.bind("name", &name)
     try binder.bind("weights", &weights)
+    try binder.bind("double_quant", &doubleQuant)
   }
 }
 

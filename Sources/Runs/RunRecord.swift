@@ -91,7 +91,7 @@ public struct ModelRecord: Codable, Sendable, Equatable {
   public var vocabularySize: Int?
   /// How the file holds its weights: "Q4_K + Q6_K + F32".
   public var fileWeights: String?
-  /// Their precision while training: "f32" or "bf16".
+  /// Their precision while training: "f32", "bf16", "nf4" or "int8".
   public var weights: String?
   /// The arithmetic of the products with them: "f32" or "bf16".
   public var compute: String?

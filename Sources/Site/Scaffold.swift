@@ -144,7 +144,13 @@ public enum Scaffold {
       "  name: qwen2.5-coder-0.5b-instruct", "content/models.yaml의 이름, GGUF 파일, Hugging Face 폴더",
       "a name of content/models.yaml, a GGUF file or a Hugging Face folder"
     ),
-    ("  weights: f32", "메모리에 두는 형식", "how the weights are held in memory"),
+    (
+      "  weights: f32", "메모리에 두는 형식: f32, bf16, nf4, int8", "how the weights are held in memory: f32, bf16, nf4, int8"
+    ),
+    (
+      "  double_quant: null", "nf4일 때 블록의 배율도 8비트로 둔다(기본 true)",
+      "with nf4: the blocks' scales in 8 bits too (default true)"
+    ),
     ("", "", ""),
     ("dataset:", "", ""),
     ("  files: [content/data/NAME.json]", "JSON, JSONL, CSV 파일", "JSON, JSONL or CSV files"),

@@ -156,6 +156,10 @@ private func plain() throws -> SafetensorsFile { try SafetensorsFile(Fixtures.ur
       #expect(model.info("b")?.file.hasSuffix("model-2.safetensors") == true)
       try index(#""a":"model-1.safetensors","b":"model-1.safetensors""#)
       #expect(throws: CheckpointError.self) { _ = try SafetensorsFolder(folder.path) }
+      try index(#""a":"model-1.safetensors","b":"model-3.safetensors""#)
+      #expect { try SafetensorsFolder(folder.path) } throws: {
+        "\($0)".contains("index.json: lists the shard model-3.safetensors, which is missing; fetch the model again")
+      }
       try index(#""a":"../model-1.safetensors""#)
       #expect(throws: CheckpointError.self) { _ = try SafetensorsFolder(folder.path) }
       try write("model-2.safetensors", [TensorOutput(name: "a", shape: [1], values: [3])])

@@ -76,6 +76,20 @@ private let small = """
     }
   }
 
+  @Test func doubleQuantBelongsToNF4() throws {
+    func read(_ model: String) throws -> ModelSettings {
+      let text = "name: demo\nmodel: \(model)\ndataset: {files: [a.json], split: none}\n"
+      return try Experiment(text: text, file: "e.yaml").settings.model
+    }
+    #expect(try read("{name: m, weights: nf4}").doubleQuant == nil)
+    #expect(try read("{name: m, weights: nf4, double_quant: false}").doubleQuant == false)
+    #expect(try read("{name: m, weights: int8}").weights == .int8)
+    #expect { try read("{name: m, weights: bf16, double_quant: true}") } throws: {
+      "\($0)".contains("'model.double_quant' is a setting of `weights: nf4`")
+    }
+    #expect { try read("{name: m, weights: fp4}") } throws: { "\($0)".contains("one of f32, bf16, nf4, int8") }
+  }
+
   @Test func missingPartsAreNamed() {
     #expect { try Experiment(text: "model: {name: m}", file: "e.yaml") } throws: {
       "\($0)".contains("'name' is missing")

@@ -74,12 +74,78 @@ void ck_linear_few_bf16(
     long rows, long n, long k, const float *x, long x_stride, const uint16_t *w, long w_stride, const float *bias,
     float *y, long y_stride);
 
+/// y ← x · codesᵀ with 8-bit codes (n, k) of row-wise quantised weights; ck_int8_finish makes y of it.
+void ck_linear_few_int8(
+    long rows, long n, long k, const float *x, long x_stride, const int8_t *codes, long stride, const float *bias,
+    float *y, long y_stride);
+
 // bfloat16 (bfloat16.c).
 
 /// out ← x rounded to the nearest bfloat16, ties to even; NaN stays NaN.
 void ck_to_bf16(long rows, long columns, const float *x, long x_stride, uint16_t *out, long out_stride);
 /// out ← x, exactly.
 void ck_from_bf16(long n, const uint16_t *x, float *out);
+
+// Whether there is a NaN or an infinity (reductions.c).
+
+/// The index of the first of n elements that is NaN or infinite; -1 if all are finite.
+long ck_first_not_finite(long n, const float *x);
+
+// NF4 weights (nf4.c). Blocks hold a power of two of numbers, 32 or more; two codes a byte, the first in the high nibble.
+
+/// Which instructions the kernels of a weight use.
+enum { CK_NF4_PORTABLE, CK_NF4_AVX2, CK_NF4_AVX512 };
+
+/// An NF4 tensor, flattened. A block's absolute maximum is `absmax[block]`, or where that is null (double quantisation)
+/// nested_code_book[nested_codes[block]] · nested_absmax[block >> nested_shift] + nested_offset.
+typedef struct {
+  const uint8_t *codes;
+  /// Sixteen values, ascending.
+  const float *code_book;
+  /// A block holds 1 << block_shift numbers.
+  long block_shift;
+  const float *absmax;
+  const uint8_t *nested_codes;
+  /// 256 values, ascending.
+  const float *nested_code_book;
+  const float *nested_absmax;
+  long nested_shift;
+  float nested_offset;
+  /// CK_NF4_…, at most ck_nf4_fastest_path().
+  int path;
+} ck_nf4;
+
+/// The best path of this CPU.
+int ck_nf4_fastest_path(void);
+/// codes ((n+1)/2 bytes) and absmax (one a block) of n numbers, bit for bit as bitsandbytes 0.50 on the CPU: the nearest value of
+/// the code book. n is a whole number of blocks, but at the end of the tensor.
+void ck_nf4_quantise(long n, const float *x, long block_size, const float *code_book, uint8_t *codes, float *absmax);
+/// codes (n) and absmax (one a block) of the n numbers x − offset in 8 bits: the nearest of the 256 values of the code book.
+void ck_blockwise_quantise(
+    long n, const float *x, float offset, long block_size, const float *code_book, uint8_t *codes, float *absmax);
+/// out (rows, columns) ← the numbers from `first` on; the next row begins `stride` numbers later.
+void ck_nf4_to_f32(const ck_nf4 *w, long first, long rows, long columns, long stride, float *out, long out_stride);
+/// The same, each rounded to the nearest bfloat16.
+void ck_nf4_to_bf16(
+    const ck_nf4 *w, long first, long rows, long columns, long stride, uint16_t *out, long out_stride);
+/// y (rows, n) ← x (rows, k) · wᵀ + bias, w the n rows of k numbers from `first` on, read as codes. k and `first` are whole
+/// numbers of blocks.
+void ck_linear_few_nf4(
+    long rows, long n, long k, const float *x, long x_stride, const ck_nf4 *w, long first, const float *bias, float *y,
+    long y_stride);
+
+// Row-wise 8-bit weights (int8.c).
+
+/// codes (rows, columns) and absmax (rows): round(x · 127 / absmax), ties to even; a row of zeros gives zeros.
+void ck_int8_quantise(long rows, long columns, const float *x, long x_stride, int8_t *codes, float *absmax);
+/// out (rows, columns) ← codes · absmax / 127.
+void ck_int8_to_f32(
+    long rows, long columns, const int8_t *codes, long stride, const float *absmax, float *out, long out_stride);
+/// The same, each rounded to the nearest bfloat16.
+void ck_int8_to_bf16(
+    long rows, long columns, const int8_t *codes, long stride, const float *absmax, uint16_t *out, long out_stride);
+/// y (rows, n) ← y · absmax / 127 of its column + bias (null if there is none).
+void ck_int8_finish(long rows, long n, const float *absmax, const float *bias, float *y, long y_stride);
 
 // Attention (attention.c). One call is one kv head of one segment, `group` query heads at once.
 

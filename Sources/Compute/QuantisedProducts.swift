@@ -1,0 +1,139 @@
+import CBlas
+import CKernels
+import COneDNN
+import Synchronization
+
+/// Products with quantised weights: a thread dequantises a tile of the weight into memory of its own that stays in the cache,
+/// multiplies with it, and goes on to the next. Every tile gives columns of the result, so no sum is cut.
+extension CPUBackend {
+  /// Bytes of a tile, unless one row or column of the weight takes more.
+  private static let tileBytes = 2 << 20
+
+  /// y (T,n) ← x (T,k) · wᵀ + bias.
+  func quantisedLinear(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
+    guard y.rows > 0, y.columns > 0, x.columns > 0 else {
+      return y.rows == 0
+        ? () : bias.map { ck_fill_rows(y.rows, y.columns, $0.pointer, y.pointer, y.stride) } ?? y.fill(0)
+    }
+    if x.rows <= CPUBackend.fewRows { return quantisedProductOfFewRows(x, w, bias: bias, into: y) }
+    if let bias { eachRows(y) { ck_fill_rows($0.count, y.columns, bias.pointer, y.row($0.lowerBound), y.stride) } }
+    quantisedProduct(x, w, transposed: true, accumulate: bias != nil, into: y)
+  }
+
+  /// dx (T,k) ← dy (T,n) · w, added to dx when `accumulate`.
+  func quantisedInputGradient(_ dy: Matrix, _ w: Weight, into dx: Matrix, accumulate: Bool) {
+    guard dx.rows > 0, dx.columns > 0 else { return }
+    guard dy.columns > 0 else { return accumulate ? () : dx.fill(0) }
+    quantisedProduct(dy, w, transposed: false, accumulate: accumulate, into: dx)
+  }
+
+  private func quantisedProduct(_ x: Matrix, _ w: Weight, transposed: Bool, accumulate: Bool, into y: Matrix) {
+    guard w.products == .bf16 else {
+      return tiles(of: w, transposed: transposed, bytes: 4) { part, tile in
+        let numbers = tile.assumingMemoryBound(to: Float.self)
+        let stride = transposed ? w.columns : part.count
+        w.widen(
+          rows: transposed ? part : 0..<w.rows, columns: transposed ? 0..<w.columns : part, into: numbers,
+          outStride: stride)
+        self.sgemm(
+          false, transposed, x.rows, part.count, x.columns, 1, x.pointer, x.stride, numbers, stride, accumulate ? 1 : 0,
+          y.pointer + part.lowerBound, y.stride)
+      }
+    }
+    narrow.use(count: x.rows * x.columns) { rounded in
+      eachRows(x) { part in
+        let start = part.lowerBound
+        ck_to_bf16(part.count, x.columns, x.row(start), x.stride, rounded.base + start * x.columns, x.columns)
+      }
+      tiles(of: w, transposed: transposed, bytes: 2) { part, tile in
+        let numbers = tile.assumingMemoryBound(to: UInt16.self)
+        let stride = transposed ? w.columns : part.count
+        w.narrow(
+          rows: transposed ? part : 0..<w.rows, columns: transposed ? 0..<w.columns : part, into: numbers,
+          outStride: stride)
+        let to = y.pointer + part.lowerBound
+        let status = onednn_bf16_product(
+          transposed ? 1 : 0, x.rows, part.count, x.columns, rounded.base, x.columns, numbers, stride,
+          accumulate ? 1 : 0, to, y.stride)
+        if status != 0 {
+          self.plainProduct(
+            rounded, x.rows, x.columns, numbers, stride, transposed, accumulate, part.count, to, y.stride)
+        }
+      }
+    }
+  }
+
+  /// Calls `body` for stretches of the product's columns, which are rows of w when `transposed`, with room for that part of w.
+  private func tiles(
+    of w: Weight, transposed: Bool, bytes: Int, _ body: @Sendable (Range<Int>, UnsafeMutableRawPointer) -> Void
+  ) {
+    let (side, depth) = transposed ? (w.rows, w.columns) : (w.columns, w.rows)
+    // Whole multiples of 64 columns: rows of a tile then begin at blocks of NF4 and at cache lines.
+    let most = max(64, Self.tileBytes / (bytes * depth) / 64 * 64)
+    threads.split(side, minimum: max(1, (1 << 16) / depth), grain: 64) { part in
+      let count = (part.count + most - 1) / most
+      let step = ((part.count + count - 1) / count + 63) / 64 * 64
+      self.tileScratch.use(bytes: min(step, part.count) * depth * bytes) { room in
+        for start in stride(from: part.lowerBound, to: part.upperBound, by: step) {
+          body(start..<min(start + step, part.upperBound), room)
+        }
+      }
+    }
+  }
+
+  /// y (T,n) ← x (T,k) · wᵀ + bias for a handful of rows; x stays float32, and the codes are read as they are.
+  private func quantisedProductOfFewRows(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
+    let k = w.columns
+    threads.split(y.columns, minimum: CPUBackend.smallest / k, grain: 16) { part in
+      let start = part.lowerBound
+      let to = y.pointer + start
+      let bias = bias.map { UnsafePointer($0.pointer + start) }
+      switch w.numbers {
+      case .int8(let storage):
+        ck_linear_few_int8(
+          y.rows, part.count, k, x.pointer, x.stride, storage.codes + start * k, k, nil, to, y.stride)
+        ck_int8_finish(y.rows, part.count, storage.absmax + start, bias, to, y.stride)
+      case .nf4(let storage) where k % storage.blockSize == 0:
+        withUnsafePointer(to: storage.view) {
+          ck_linear_few_nf4(y.rows, part.count, k, x.pointer, x.stride, $0, start * k, bias, to, y.stride)
+        }
+      default:
+        // Rows that begin inside a block: sixteen at a time, widened.
+        self.tileScratch.use(bytes: 16 * k * 4) { room in
+          let numbers = room.assumingMemoryBound(to: Float.self)
+          for first in stride(from: 0, to: part.count, by: 16) {
+            let some = min(16, part.count - first)
+            w.widen(
+              rows: start + first..<start + first + some, columns: 0..<k, into: numbers, outStride: k)
+            ck_linear_few(
+              y.rows, some, k, x.pointer, x.stride, numbers, k, bias.map { $0 + first }, to + first, y.stride)
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Memory for dequantised tiles, kept from product to product: as many pieces as threads used it at once.
+final class TileScratch: @unchecked Sendable {
+  private let kept = Mutex<[Piece]>([])
+
+  private final class Piece: @unchecked Sendable {
+    let bytes: Int
+    let base: UnsafeMutableRawPointer
+
+    init(bytes: Int) {
+      self.bytes = bytes
+      base = .allocate(byteCount: max(1, bytes), alignment: 64)
+    }
+
+    deinit { base.deallocate() }
+  }
+
+  func use(bytes: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+    let old = kept.withLock { $0.popLast() }
+    let piece = old.flatMap { $0.bytes >= bytes ? $0 : nil } ?? Piece(bytes: bytes)
+    body(piece.base)
+    kept.withLock { $0.append(piece) }
+  }
+}
