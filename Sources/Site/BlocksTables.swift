@@ -8,10 +8,9 @@ import Runs
 extension Blocks {
   private static let shownTraining = [
     "learning_rate", "per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps",
-    "max_seq_length",
+    "max_seq_length", "packing", "train_on_inputs", "neftune_noise_alpha", "loraplus_lr_ratio", "gradient_checkpointing",
     "overflow", "shuffle", "lr_scheduler_type", "warmup_ratio", "warmup_steps", "weight_decay", "max_grad_norm",
-    "eval_steps",
-    "save_steps", "metric_for_best_model", "seed",
+    "eval_steps", "save_steps", "early_stopping_patience", "metric_for_best_model", "seed",
   ]
 
   /// Settings with their values and the author's reasons; `section` is "lora", "training", … or nil for those that matter most.
@@ -25,7 +24,7 @@ extension Blocks {
       let key = path.split(separator: ".").last.map(String.init) ?? path
       let isShown =
         path.hasPrefix("lora.") || (path.hasPrefix("training.") && Self.shownTraining.contains(key))
-        || path == "model.weights"
+        || path == "model.weights" || path == "model.double_quant"
       if section.map({ path.hasPrefix($0 + ".") }) ?? (isShown || run.setting(path)?.why != nil) { paths.append(path) }
     }
     let found = paths.compactMap { path in run.setting(path).map { (path, $0) } }.filter { !$0.1.node.isNull }
