@@ -8,7 +8,8 @@ import Runs
 extension Blocks {
   private static let shownTraining = [
     "learning_rate", "per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps",
-    "max_seq_length", "packing", "train_on_inputs", "neftune_noise_alpha", "loraplus_lr_ratio", "gradient_checkpointing",
+    "max_seq_length", "packing", "train_on_inputs", "neftune_noise_alpha", "loraplus_lr_ratio",
+    "gradient_checkpointing",
     "overflow", "shuffle", "lr_scheduler_type", "warmup_ratio", "warmup_steps", "weight_decay", "max_grad_norm",
     "eval_steps", "save_steps", "early_stopping_patience", "metric_for_best_model", "seed",
   ]
