@@ -7,10 +7,23 @@ enum Parallel {
   /// Deep pages need more than the 512 KB that a pool's thread has.
   private static let stackBytes = 16 << 20
 
-  /// Calls `body` for each index and waits for all. Of several errors the one of the lowest index is thrown.
+  /// Calls `body` for each item and waits for all. Of several errors the one of the lowest index is thrown.
+  static func map<Item: Sendable, Result: Sendable>(
+    _ items: [Item], _ body: @escaping @Sendable (Item) throws -> Result
+  ) throws -> [Result] {
+    try map(items, tells: false, finished: { _ in }, body)
+  }
+
   /// - Parameter finished: hears on the calling thread of each that is done, in no set order.
   static func map<Item: Sendable, Result: Sendable>(
-    _ items: [Item], finished: (Int) -> Void = { _ in }, _ body: @escaping @Sendable (Item) throws -> Result
+    _ items: [Item], finished: (Int) -> Void, _ body: @escaping @Sendable (Item) throws -> Result
+  ) throws -> [Result] {
+    try map(items, tells: true, finished: finished, body)
+  }
+
+  /// `tells`: waking the caller for each of thousands of small items would cost more than they do.
+  private static func map<Item: Sendable, Result: Sendable>(
+    _ items: [Item], tells: Bool, finished: (Int) -> Void, _ body: @escaping @Sendable (Item) throws -> Result
   ) throws -> [Result] {
     let workers = min(items.count, ProcessInfo.processInfo.activeProcessorCount)
     guard workers > 1 else {
@@ -22,12 +35,14 @@ enum Parallel {
     let board = Board<Result>(count: items.count)
     for _ in 0..<workers {
       let thread = Thread {
-        while let index = board.next() { board.set(index, Swift.Result { try body(items[index]) }) }
+        while let index = board.next() { board.set(index, Swift.Result { try body(items[index]) }, tells: tells) }
+        board.end()
       }
       thread.stackSize = stackBytes
       thread.start()
     }
-    for _ in items.indices { finished(board.wait()) }
+    if tells { for _ in items.indices { finished(board.wait()) } }
+    for _ in 0..<workers { board.waitForEnd() }
     return try board.results().map { try $0.get() }
   }
 
@@ -39,6 +54,7 @@ enum Parallel {
     }
     private let state: Mutex<State>
     private let ready = DispatchSemaphore(value: 0)
+    private let ended = DispatchSemaphore(value: 0)
 
     init(count: Int) { state = Mutex(State(results: Array(repeating: nil, count: count))) }
 
@@ -50,13 +66,18 @@ enum Parallel {
       }
     }
 
-    func set(_ index: Int, _ result: Swift.Result<Result, any Error>) {
+    /// `tells`: someone waits for each.
+    func set(_ index: Int, _ result: Swift.Result<Result, any Error>, tells: Bool) {
       state.withLock { state in
         state.results[index] = result
-        state.done.append(index)
+        if tells { state.done.append(index) }
       }
-      ready.signal()
+      if tells { ready.signal() }
     }
+
+    /// A worker has nothing left to do.
+    func end() { ended.signal() }
+    func waitForEnd() { ended.wait() }
 
     /// The index of one more that is done.
     func wait() -> Int {

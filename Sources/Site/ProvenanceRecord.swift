@@ -26,27 +26,29 @@ struct ProvenanceRecord: Sendable, Equatable {
 
   /// The record of a build: `plan` maps each path below the output folder to its bytes.
   init(plan: [String: Data], runs: [RunData]) throws {
-    files = plan.keys.sorted(by: Self.order).compactMap { path in
-      plan[path].map {
-        File(path: path, bytes: $0.count, sha256: SHA256.hex(of: $0), lines: LineSums.text(of: $0, path: path))
-      }
+    files = try Parallel.map(plan.sorted { Self.order($0.key, $1.key) }) { path, data in
+      File(path: path, bytes: data.count, sha256: SHA256.hex(of: data), lines: LineSums.text(of: data, path: path))
     }
-    var known: [String: RunData] = [:]
-    for run in runs { known[run.id] = run }
+    let known = Dictionary(runs.map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })
+    let found = try Parallel.map(plan.filter { Self.isPage($0.key) }) { path, data in
+      let names = PageNames(path: path, data: data, isRun: { known[$0] != nil })
+      return (
+        path,
+        names.sources { run, file in
+          known[run].map { data in
+            file.map { FileManager.default.fileExists(atPath: data.folder.at($0).path) ? [$0] : [] }
+              ?? Array(data.hashes.keys)
+          } ?? []
+        }
+      )
+    }
     pages = [:]
     var used: Set<String> = []
-    for (path, data) in plan where Self.isPage(path) {
-      let names = PageNames(path: path, data: data, isRun: { known[$0] != nil })
-      let found = names.sources { run, file in
-        known[run].map { data in
-          file.map { FileManager.default.fileExists(atPath: data.folder.at($0).path) ? [$0] : [] }
-            ?? Array(data.hashes.keys)
-        } ?? []
-      }
-      if !found.isEmpty { pages[path] = found }
-      used.formUnion(found)
+    for (path, sources) in found {
+      if !sources.isEmpty { pages[path] = sources }
+      used.formUnion(sources)
     }
-    sources = try used.sorted(by: Self.order).compactMap { path in
+    sources = try Parallel.map(used.sorted(by: Self.order)) { path -> File? in
       guard let (id, file) = Self.runFile(path), let run = known[id] else { return nil }
       let url = run.folder.at(file)
       let data: Data
@@ -54,7 +56,7 @@ struct ProvenanceRecord: Sendable, Equatable {
       return File(
         path: path, bytes: data.count, sha256: run.hashes[file] ?? SHA256.hex(of: data),
         lines: LineSums.text(ofRecord: data, path: path))
-    }
+    }.compactMap { $0 }
   }
 
   static func order(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
@@ -189,7 +191,7 @@ struct PageNames {
     let stops = Set("\"'#<>()| \n?&\\".utf8)
     var index = 0
     while index + mark.count < bytes.count {
-      guard bytes[index] == mark[0], bytes[index + 4] == mark[4], bytes[index..<index + 5].elementsEqual(mark) else {
+      guard mark.indices.allSatisfy({ bytes[index + $0] == mark[$0] }) else {
         index += 1
         continue
       }

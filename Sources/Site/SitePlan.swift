@@ -25,22 +25,36 @@ struct SitePlan {
     addImages(rendered)
     let builder = SitePages(rendered, pages: pages, files: Set(site.keys))
     for post in rendered.posts {
-      site[PageValues.address(post: post)] = try builder.post(post)
       posts["\(post.slug)/index.md"] = Data(post.markdown.utf8)
       for (path, data) in post.assets { posts["\(post.slug)/\(path)"] = data }
     }
-    for (run, page) in rendered.runs { site[PageValues.address(run: run.id)] = try builder.run(run, page) }
-    for page in rendered.comparisons {
-      site[PageValues.address(comparison: page.slug)] = try builder.comparison(page)
-    }
-    for tag in builder.tags.all { site[PageValues.address(tag: tag)] = try builder.tag(tag) }
-    site["tags/index.html"] = try builder.tagList()
-    site["index.html"] = try builder.index()
-    site["404.html"] = try builder.notFound()
+    let made = try Parallel.map(Self.pages(rendered, builder)) { ($0.address, try $0.make()) }
+    for (address, data) in made { site[address] = data }
     for (path, text) in builder.feeds.files { site[path] = Data(text.utf8) }
     warnings = builder.feeds.warnings
     // Last, when every file is there.
     site[ProvenanceRecord.path] = try ProvenanceRecord(plan: all, runs: rendered.runs.map(\.run)).data
+  }
+
+  private struct Page: Sendable {
+    var address: String
+    var make: @Sendable () throws -> Data
+  }
+
+  /// The index first: of all pages it takes the longest.
+  private static func pages(_ rendered: RenderedSite, _ builder: SitePages) -> [Page] {
+    [
+      Page(address: "index.html", make: builder.index), Page(address: "tags/index.html", make: builder.tagList),
+      Page(address: "404.html", make: builder.notFound),
+    ]
+      + rendered.posts.map { post in Page(address: PageValues.address(post: post)) { try builder.post(post) } }
+      + rendered.runs.map { run, page in
+        Page(address: PageValues.address(run: run.id)) { try builder.run(run, page) }
+      }
+      + rendered.comparisons.map { page in
+        Page(address: PageValues.address(comparison: page.slug)) { try builder.comparison(page) }
+      }
+      + builder.tags.all.map { tag in Page(address: PageValues.address(tag: tag)) { try builder.tag(tag) } }
   }
 
   /// Every file by its path below the output folder.
