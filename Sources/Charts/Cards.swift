@@ -80,9 +80,7 @@ extension Card {
       let surface = try Surface(format: format, theme: variant.isDark ? .dark : .light, type: type)
       let cuts = try draw(on: CardCanvas(surface: surface, language: language))
       for cut in cuts where !warnings.contains("\(title): \(cut)") { warnings.append("\(title): \(cut)") }
-      let png = try PNGWriter.encode(
-        pixels: surface.pixels(), width: surface.pixelWidth, height: surface.pixelHeight, scale: format.scale,
-        metadata: chunks)
+      let png = try surface.png(metadata: chunks)
       images.append(
         CardImage(variant: variant, pixelWidth: surface.pixelWidth, pixelHeight: surface.pixelHeight, png: png))
     }

@@ -49,11 +49,9 @@ public struct PNGFile: Sendable, Equatable {
 
 /// Writes pictures as palette PNGs: no time chunk, so the same pixels and text give the same bytes.
 enum PNGWriter {
-  /// `pixels` is height × width colours 0x00RRGGBB; ASCII text becomes tEXt, other text iTXt.
-  static func encode(
-    pixels: [UInt32], width: Int, height: Int, scale: Double, metadata: [ChartMetadata]
-  ) throws -> [UInt8] {
-    let picture = IndexedPicture(pixels: pixels)
+  /// ASCII text becomes tEXt, other text iTXt.
+  static func encode(_ pixels: PixelGrid, scale: Double, metadata: [ChartMetadata]) throws -> [UInt8] {
+    let picture = IndexedPicture(pixels)
     let palette = picture.palette.flatMap { [UInt8($0 >> 16 & 255), UInt8($0 >> 8 & 255), UInt8($0 & 255)] }
     let texts = try metadata.map(TextBuffer.init)
     let chunks = texts.map(\.chunk)
@@ -64,7 +62,8 @@ enum PNGWriter {
     let density = UInt32((scale * 96 / 0.0254).rounded())
     let status = withExtendedLifetime(texts) {
       cpng_write_indexed(
-        picture.indices, UInt32(width), UInt32(height), palette, Int32(picture.palette.count), density, chunks,
+        picture.indices, UInt32(pixels.width), UInt32(pixels.height), palette, Int32(picture.palette.count), density,
+        chunks,
         Int32(chunks.count), &out, &size, &message)
     }
     guard status == 0, let out else { throw ChartsError.png(PNGFile.text(of: message)) }

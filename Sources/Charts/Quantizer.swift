@@ -1,3 +1,5 @@
+import Foundation
+
 /// Reduces a picture to at most 256 colours, always the same way.
 ///
 /// A picture with few enough colours keeps them exactly. Otherwise the most frequent 64 (page, ink, lines, their common
@@ -11,8 +13,8 @@ struct IndexedPicture {
 
   static let exactColours = 64
 
-  init(pixels: [UInt32]) {
-    let census = ColourCensus(pixels: pixels)
+  init(_ pixels: PixelGrid) {
+    let census = ColourCensus(pixels)
     let order = census.colours.indices.sorted {
       census.counts[$0] != census.counts[$1]
         ? census.counts[$0] > census.counts[$1] : census.colours[$0] < census.colours[$1]
@@ -29,14 +31,7 @@ struct IndexedPicture {
       let isExact = rank < Self.exactColours || colours.count <= 256
       entry[index] = isExact ? UInt8(rank) : Self.nearest(census.colours[index], in: palette)
     }
-    indices = [UInt8](unsafeUninitializedCapacity: pixels.count) { buffer, count in
-      entry.withUnsafeBufferPointer { entry in
-        census.places.withUnsafeBufferPointer { places in
-          for pixel in places.indices { buffer[pixel] = entry[Int(places[pixel])] }
-        }
-      }
-      count = pixels.count
-    }
+    indices = census.indices(entry, width: pixels.width, height: pixels.height)
   }
 
   static func distance(_ a: UInt32, _ b: UInt32) -> Int {
@@ -130,36 +125,71 @@ struct IndexedPicture {
   }
 }
 
-/// The distinct colours of a picture in order of appearance, how often each occurs, and each pixel's place among them.
-struct ColourCensus {
-  var colours: [UInt32] = []
-  var counts: [Int] = []
-  var places: [UInt32] = []
+/// The pixels of a picture in memory that someone else owns: 0x..RRGGBB, row by row.
+struct PixelGrid {
+  let base: UnsafePointer<UInt32>
+  let width: Int
+  let height: Int
+  /// Numbers from one row's start to the next's.
+  let stride: Int
 
-  init(pixels: [UInt32]) {
-    // Open addressing, grown at half load; a run of equal pixels is looked up once.
+  func row(_ y: Int) -> UnsafeBufferPointer<UInt32> { UnsafeBufferPointer(start: base + y * stride, count: width) }
+}
+
+/// The distinct colours of a picture in order of appearance, how often each occurs, and where: as runs of one colour, since charts are
+/// mostly empty, and rows that repeat the one above are counted, not looked at.
+struct ColourCensus {
+  private(set) var colours: [UInt32] = []
+  private(set) var counts: [Int] = []
+  private var runs: [(place: Int, length: Int)] = []
+  private var rows: [(lastRun: Int, repeats: Int)] = []
+
+  init(_ pixels: PixelGrid) {
+    // Open addressing, grown at half load.
     var slots = [Int32](repeating: -1, count: 1 << 13)
-    var found: [UInt32] = []
-    var tally: [Int] = []
-    places = [UInt32](unsafeUninitializedCapacity: pixels.count) { buffer, count in
-      pixels.withUnsafeBufferPointer { pixels in
-        var last: UInt32 = .max
-        var place = 0
-        for index in pixels.indices {
-          let colour = pixels[index]
-          if colour != last {
-            place = Self.place(of: colour, slots: &slots, colours: &found)
-            if place == tally.count { tally.append(0) }
-            last = colour
-          }
-          tally[place] += 1
-          buffer[index] = UInt32(place)
+    var y = 0
+    while y < pixels.height {
+      let row = pixels.row(y)
+      var repeats = 1
+      while y + repeats < pixels.height, let start = row.baseAddress,
+        memcmp(start, pixels.base + (y + repeats) * pixels.stride, pixels.width * MemoryLayout<UInt32>.size) == 0
+      {
+        repeats += 1
+      }
+      var x = 0
+      while x < pixels.width {
+        let colour = row[x] & 0xFF_FFFF
+        var end = x + 1
+        while end < pixels.width, row[end] & 0xFF_FFFF == colour { end += 1 }
+        let place = Self.place(of: colour, slots: &slots, colours: &colours)
+        if place == counts.count { counts.append(0) }
+        counts[place] += (end - x) * repeats
+        runs.append((place, end - x))
+        x = end
+      }
+      rows.append((runs.count, repeats))
+      y += repeats
+    }
+  }
+
+  /// The number that `entry` has for each pixel's colour.
+  func indices(_ entry: [UInt8], width: Int, height: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: width * height) { buffer, count in
+      guard let out = buffer.baseAddress else { return }
+      var run = 0
+      for row in rows {
+        let start = out + count
+        while run < row.lastRun {
+          memset(out + count, Int32(entry[runs[run].place]), runs[run].length)
+          count += runs[run].length
+          run += 1
+        }
+        for _ in 1..<row.repeats {
+          memcpy(out + count, start, width)
+          count += width
         }
       }
-      count = pixels.count
     }
-    colours = found
-    counts = tally
   }
 
   private static func place(of colour: UInt32, slots: inout [Int32], colours: inout [UInt32]) -> Int {

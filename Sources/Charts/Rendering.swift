@@ -19,9 +19,7 @@ enum Rendering {
       if frame.isTitleCut, !variant.isDark {
         warnings.append("title cut in the \(variant.isPhone ? "phone" : "wide") chart: \"\(title)\"; shorten it")
       }
-      let png = try PNGWriter.encode(
-        pixels: surface.pixels(), width: surface.pixelWidth, height: surface.pixelHeight, scale: format.scale,
-        metadata: chunks)
+      let png = try surface.png(metadata: chunks)
       images.append(
         ChartImage(
           variant: variant, width: Int(format.width), height: Int(format.height), pixelWidth: surface.pixelWidth,

@@ -33,24 +33,23 @@ final class Surface {
     cairo_surface_destroy(surface)
   }
 
-  /// The finished pixels as 0x00RRGGBB, row by row. Throws where Cairo met an error on the way.
-  func pixels() throws -> [UInt32] {
+  /// Hands out the finished pixels. Throws where Cairo met an error on the way.
+  func withPixels<Result>(_ body: (PixelGrid) throws -> Result) throws -> Result {
     let status = cairo_status(cairo)
     guard status == CAIRO_STATUS_SUCCESS else {
       throw ChartsError.drawing(cairo_status_to_string(status).map { String(cString: $0) } ?? "unknown error")
     }
     cairo_surface_flush(surface)
     guard let data = cairo_image_surface_get_data(surface) else { throw ChartsError.drawing("no pixels") }
-    let stride = Int(cairo_image_surface_get_stride(surface))
-    let width = pixelWidth
-    return [UInt32](unsafeUninitializedCapacity: width * pixelHeight) { buffer, count in
-      for row in 0..<pixelHeight {
-        (data + row * stride).withMemoryRebound(to: UInt32.self, capacity: width) { line in
-          for x in 0..<width { buffer[row * width + x] = line[x] & 0xFF_FFFF }
-        }
-      }
-      count = width * pixelHeight
+    let stride = Int(cairo_image_surface_get_stride(surface)) / MemoryLayout<UInt32>.size
+    return try data.withMemoryRebound(to: UInt32.self, capacity: stride * pixelHeight) { base in
+      try body(PixelGrid(base: base, width: pixelWidth, height: pixelHeight, stride: stride))
     }
+  }
+
+  /// The finished picture as a PNG.
+  func png(metadata: [ChartMetadata]) throws -> [UInt8] {
+    try withPixels { try PNGWriter.encode($0, scale: format.scale, metadata: metadata) }
   }
 
   // MARK: Lines and shapes

@@ -3,6 +3,29 @@ import Testing
 
 @testable import Charts
 
+extension PNGWriter {
+  fileprivate static func encode(
+    pixels: [UInt32], width: Int, height: Int, scale: Double, metadata: [ChartMetadata]
+  ) throws -> [UInt8] {
+    try pixels.withUnsafeBufferPointer { buffer in
+      let base = try #require(buffer.baseAddress)
+      return try encode(
+        PixelGrid(base: base, width: width, height: height, stride: width), scale: scale, metadata: metadata)
+    }
+  }
+}
+
+extension IndexedPicture {
+  fileprivate init(pixels: [UInt32], width: Int, stride: Int? = nil) throws {
+    let stride = stride ?? width
+    self = try pixels.withUnsafeBufferPointer { buffer in
+      IndexedPicture(
+        PixelGrid(
+          base: try #require(buffer.baseAddress), width: width, height: buffer.count / stride, stride: stride))
+    }
+  }
+}
+
 @Suite struct PNGTests {
   private let metadata = [
     ChartMetadata(key: "Run", value: "korean-textbooks"), ChartMetadata(key: "Source", value: "log/한글 기록.jsonl"),
@@ -26,7 +49,7 @@ import Testing
       chunkTypes(png).filter { $0 != "IDAT" } == ["IHDR", "sRGB", "PLTE", "pHYs", "tEXt", "iTXt", "tEXt", "IEND"])
   }
 
-  @Test func manyColoursAreReducedAlmostInvisibly() {
+  @Test func manyColoursAreReducedAlmostInvisibly() throws {
     var noise = SampleNoise(seed: 5)
     // Antialiased edges: blends of two colours on a white page.
     let pixels: [UInt32] = (0..<40_000).map { index in
@@ -35,7 +58,7 @@ import Testing
       let red = UInt32(255 - part * (255 - 21))
       return red << 16 | UInt32(255 - part * (255 - 85)) << 8 | UInt32(255 - noise.next() * 48)
     }
-    let picture = IndexedPicture(pixels: pixels)
+    let picture = try IndexedPicture(pixels: pixels, width: 200)
     #expect(picture.palette.count == 256)
     #expect(picture.palette[0] == 0xFFFFFF)
     var worst = 0
@@ -46,7 +69,16 @@ import Testing
       }
     }
     #expect(worst <= 16)
-    #expect(IndexedPicture(pixels: pixels).indices == picture.indices)
+    #expect(try IndexedPicture(pixels: pixels, width: 400).indices == picture.indices)
+  }
+
+  /// Rows alike, colours that run over a row's end, what lies between width and stride, and the byte that Cairo leaves open.
+  @Test func everyPixelKeepsItsColour() throws {
+    let rows: [[UInt32]] = [[1, 1, 2], [1, 1, 2], [2, 2, 2], [2, 2, 2], [3, 1, 1], [1, 1, 2]]
+    let memory = rows.flatMap { row -> [UInt32] in row.map { $0 | 0x7F00_0000 } + [9, 9] }
+    let picture = try IndexedPicture(pixels: memory, width: 3, stride: 5)
+    #expect(picture.indices.map { picture.palette[Int($0)] } == rows.flatMap { $0 })
+    #expect(picture.palette == [2, 1, 3])
   }
 
   @Test func damagedFilesGiveAnError() throws {
