@@ -116,6 +116,8 @@ final class Pipeline {
     let wasCut = record.stages[Stage.train.rawValue].map { $0.inputHash == hash && $0.status != .done } ?? false
     let continues = resume ?? (wasCut && hasCheckpoint && !forced.contains(.train))
 
+    // Of a sweep, the runs before this one have left a peak behind.
+    ProcessMemory.restartPeak()
     let decoder = try loadDecoder()
     let data = try tokenized(.train)
     let validation = try tokenized(.validation).rows

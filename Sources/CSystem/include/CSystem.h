@@ -10,3 +10,7 @@ void csystem_watch_interrupts(void);
 
 /// Whether SIGINT or SIGTERM came.
 int csystem_interrupt_requested(void);
+
+/// Gives freed memory back to the system, and counts the process's peak resident memory (VmHWM) from here on. Returns 0, or the errno
+/// where the kernel doesn't allow it; the peak then stays.
+int csystem_restart_peak_memory(void);
