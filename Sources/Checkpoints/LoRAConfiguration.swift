@@ -7,12 +7,24 @@ public enum TargetModules: Sendable, Equatable {
   case allLinear
   /// Module names: each stands for every module whose path is it or ends in "." and it, as in PEFT.
   case names([String])
+  /// A regular expression for the whole path, as in PEFT.
+  case pattern(String)
 
-  /// Whether the module of this path is among the targets (for ``allLinear``: whether it may be).
+  /// Whether the module of this path is among the targets (for ``allLinear``: whether it may be). What is no regular expression
+  /// matches nothing; reading a configuration refuses it.
   public func contains(_ path: String) -> Bool {
     switch self {
     case .allLinear: true
     case .names(let names): names.contains { path == $0 || path.hasSuffix("." + $0) }
+    case .pattern(let pattern): (try? Regex(pattern).wholeMatch(in: path)) ?? nil != nil
+    }
+  }
+
+  fileprivate var json: JSONValue {
+    switch self {
+    case .allLinear: "all-linear"
+    case .names(let names): .array(names.map { .string($0) })
+    case .pattern(let pattern): .string(pattern)
     }
   }
 }
@@ -48,6 +60,12 @@ public struct LoRAConfiguration: Sendable, Equatable {
   public var alpha: Double
   public var dropout: Double
   public var targetModules: TargetModules
+  /// Targets that carry no adapter all the same.
+  public var excludeModules: TargetModules?
+  /// The decoder layers, from 0, whose targets carry one; nil for all.
+  public var layersToTransform: [Int]?
+  /// What stands before a layer's number in a path ("layers"), as regular expressions; empty for any name.
+  public var layersPattern: [String] = []
   /// Ranks and alphas of their own for some modules; the first pattern that matches counts.
   public var rankPattern: [ModulePattern<Int>]
   public var alphaPattern: [ModulePattern<Double>]
@@ -72,6 +90,31 @@ public struct LoRAConfiguration: Sendable, Equatable {
     self.useDoRA = useDoRA
     self.modulesToSave = modulesToSave
     self.baseModel = baseModel
+  }
+
+  /// Whether the module of this path carries an adapter by `target_modules`, `exclude_modules` and `layers_to_transform`. As in PEFT,
+  /// a name that is a whole path counts in every layer.
+  public func adapts(_ path: String) -> Bool {
+    if excludeModules?.contains(path) == true { return false }
+    guard targetModules.contains(path) else { return false }
+    guard let layersToTransform else { return true }
+    if case .names(let names) = targetModules, names.contains(path) { return true }
+    return layerNumber(in: path).map(layersToTransform.contains) ?? false
+  }
+
+  /// The last number in a path between two dots that follows a name of ``layersPattern``, itself after a dot.
+  private func layerNumber(in path: String) -> Int? {
+    let parts = path.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count >= 4 else { return nil }
+    for place in (2..<parts.count - 1).reversed() {
+      guard let number = Int(parts[place]), number >= 0 else { continue }
+      if layersPattern.isEmpty
+        || layersPattern.contains(where: { TargetModules.pattern($0).contains(parts[place - 1]) })
+      {
+        return number
+      }
+    }
+    return nil
   }
 
   /// The rank of a module's adapter.
@@ -101,21 +144,18 @@ public struct LoRAConfiguration: Sendable, Equatable {
 extension LoRAConfiguration {
   /// The object that PEFT writes, keys in its order (sorted).
   public func json() -> JSONValue {
-    let targets: JSONValue =
-      switch targetModules {
-      case .allLinear: "all-linear"
-      case .names(let names): .array(names.map { .string($0) })
-      }
     return [
       "alpha_pattern": object(alphaPattern, Self.number), "auto_mapping": .null,
       "base_model_name_or_path": baseModel.map { .string($0) } ?? .null,
-      "bias": "none", "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
-      "layer_replication": .null, "layers_pattern": .null, "layers_to_transform": .null,
+      "bias": "none", "exclude_modules": excludeModules?.json ?? .null, "fan_in_fan_out": false, "inference_mode": true,
+      "init_lora_weights": true, "layer_replication": .null,
+      "layers_pattern": layersPattern.isEmpty ? .null : .array(layersPattern.map { .string($0) }),
+      "layers_to_transform": layersToTransform.map { .array($0.map { JSONValue($0) }) } ?? .null,
       "lora_alpha": Self.number(alpha),
       "lora_bias": false, "lora_dropout": Self.number(dropout),
       "modules_to_save": modulesToSave.isEmpty ? .null : .array(modulesToSave.map { .string($0) }),
       "peft_type": "LORA", "r": JSONValue(r), "rank_pattern": object(rankPattern) { JSONValue($0) }, "revision": .null,
-      "target_modules": targets, "task_type": "CAUSAL_LM",
+      "target_modules": targetModules.json, "task_type": "CAUSAL_LM",
       "use_dora": JSONValue(useDoRA), "use_rslora": JSONValue(useRSLoRA),
     ]
   }
@@ -164,6 +204,16 @@ extension LoRAConfiguration {
     modulesToSave = try reader.modules()
     baseModel = object["base_model_name_or_path"]?.string
     targetModules = try reader.targets()
+    excludeModules = try reader.selection("exclude_modules")
+    layersToTransform = try reader.layers()
+    layersPattern =
+      try reader.selection("layers_pattern").map { selection in
+        switch selection {
+        case .names(let names): names
+        case .pattern(let pattern): [pattern]
+        case .allLinear: []
+        }
+      } ?? []
     try reader.refuseUnknown()
   }
 
@@ -223,19 +273,37 @@ extension LoRAConfiguration {
     }
 
     func targets() throws -> TargetModules {
-      switch object["target_modules"] {
-      case .string("all-linear"): return .allLinear
+      if object["target_modules"] == .string("all-linear") { return .allLinear }
+      guard let selection = try selection("target_modules") else {
+        throw refusal("target_modules", "a list of module names, a pattern or \"all-linear\" was expected")
+      }
+      return selection
+    }
+
+    /// A list of names or a regular expression; nil where there is none.
+    func selection(_ key: String) throws -> TargetModules? {
+      switch object[key] {
+      case nil, .null?: return nil
+      case .array(let elements)? where elements.isEmpty: return nil
+      case .string(let pattern)?:
+        guard (try? Regex(pattern)) != nil else { throw refusal(key, "this is no regular expression") }
+        return .pattern(pattern)
       case .array(let elements)?:
         let names = elements.compactMap(\.string)
-        guard names.count == elements.count, !names.isEmpty else {
-          throw refusal("target_modules", "a list of module names was expected")
-        }
+        guard names.count == elements.count else { throw refusal(key, "a list of names was expected") }
         // PEFT writes a set, in no particular order.
         return .names(names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
-      case .string?:
-        throw refusal("target_modules", "a pattern is not supported, only a list of names or \"all-linear\"")
-      default: throw refusal("target_modules", "a list of module names or \"all-linear\" was expected")
+      default: throw refusal(key, "a list of names was expected")
       }
+    }
+
+    func layers() throws -> [Int]? {
+      guard let node = object["layers_to_transform"], !node.isNull, node.array?.isEmpty != true else { return nil }
+      let numbers = (node.array ?? [node]).map(\.integer)
+      guard !numbers.contains(where: { $0 == nil || ($0 ?? 0) < 0 }) else {
+        throw refusal("layers_to_transform", "a list of layers, counted from 0, was expected")
+      }
+      return numbers.compactMap { $0 }
     }
 
     func refuseUnknown() throws {

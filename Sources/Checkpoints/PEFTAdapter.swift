@@ -141,10 +141,10 @@ public struct PEFTAdapter: Sendable, Equatable {
             weight: try file.floats(info.name, threads: 1)))
         continue
       }
-      guard configuration.targetModules.contains(module) else {
+      guard configuration.adapts(module) else {
         throw CheckpointError(
           file: file.file,
-          "the key '\(shown(info.name))' belongs to none of the target_modules of \(configurationName)",
+          "the key '\(shown(info.name))' belongs to none of the modules that target_modules of \(configurationName) chooses",
           remedy: "take both files from the same adapter")
       }
       sides[module, default: [:]][side] = info

@@ -141,7 +141,12 @@ public final class LoraAdapter: Sendable {
         )
       }
     }
-    let targets = all.filter { configuration.targetModules.contains($0.path) }
+    let targets = all.filter { configuration.adapts($0.path) }
+    guard !targets.isEmpty else {
+      throw ModelError(
+        "target_modules: no layer of the model is left to adapt; see target_modules, exclude_modules and layers_to_transform"
+      )
+    }
     if let (setting, pattern) = try configuration.unmatchedPattern(among: targets.map(\.path)) {
       throw ModelError(
         "\(setting): '\(pattern)' matches no adapted layer; write a layer's path or its end, such as q_proj, of one that target_modules names"

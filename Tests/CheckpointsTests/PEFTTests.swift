@@ -63,7 +63,12 @@ import Testing
     ("fan_in_fan_out", "true", "fan_in_fan_out"),
     ("lora_bias", "true", "lora_bias"),
     ("init_lora_weights", "\"pissa\"", "init_lora_weights"),
-    ("target_modules", "\".*_proj\"", "a pattern is not supported"),
+    ("target_modules", "\"(.*_proj\"", "no regular expression"),
+    ("target_modules", "\".*v_proj\"", "model.layers.0.mlp.down_proj.lora_A.weight"),
+    ("layers_to_transform", "[1]", "model.layers.0.mlp.down_proj.lora_A.weight"),
+    ("layers_to_transform", "[-1]", "counted from 0"),
+    ("exclude_modules", "[\"down_proj\"]", "model.layers.0.mlp.down_proj.lora_A.weight"),
+    ("exclude_modules", "3", "a list of names"),
     ("target_modules", "[]", "target_modules"),
     ("target_modules", "null", "target_modules"),
     ("peft_type", "\"LOHA\"", "peft_type"),
@@ -87,13 +92,47 @@ import Testing
     ("use_rslora", "null"), ("rank_pattern", "{\"v_proj\": 2}"), ("alpha_pattern", "{\"self_attn.*\": 1.5}"),
     ("init_lora_weights", "false"), ("init_lora_weights", "\"gaussian\""),
     ("layers_pattern", "[]"),
-    ("layers_to_transform", "[0, 1]"), ("a_setting_of_next_year", "false"), ("inference_mode", "false"),
+    ("layers_to_transform", "[0, 1]"), ("exclude_modules", "\".*q_proj\""), ("target_modules", "\".*_proj\""),
+    ("a_setting_of_next_year", "false"), ("inference_mode", "false"),
   ])
   func takesWhatChangesNothing(key: String, value: String) throws {
     try withAdapter(key, value) { folder in
       let pairs = try PEFTAdapter.read(folder).pairs
       #expect(pairs.count == 4)
     }
+  }
+
+  /// PEFT's rules (`check_target_module_exists`).
+  @Test func choosesModulesAsPEFTDoes() {
+    func adapts(_ path: String, _ change: (inout LoRAConfiguration) -> Void) -> Bool {
+      var configuration = LoRAConfiguration(r: 2, alpha: 4, dropout: 0, targetModules: .names(["q_proj", "down_proj"]))
+      change(&configuration)
+      return configuration.adapts(path)
+    }
+    let path = "model.layers.11.self_attn.q_proj"
+    #expect(adapts(path) { _ in })
+    #expect(!adapts(path) { $0.excludeModules = .names(["q_proj"]) })
+    #expect(!adapts(path) { $0.excludeModules = .pattern(".*layers\\.1[01].*") })
+    #expect(
+      adapts(path) { $0.targetModules = .pattern(".*\\.q_proj") }
+        && !adapts(path) { $0.targetModules = .pattern("q_proj") })
+    #expect(adapts(path) { $0.layersToTransform = [1, 11] } && !adapts(path) { $0.layersToTransform = [1] })
+    #expect(!adapts("lm_head.q_proj") { $0.layersToTransform = [0] })
+    #expect(
+      adapts(path) {
+        $0.layersToTransform = [11]
+        $0.layersPattern = ["layers"]
+      }
+        && !adapts(path) {
+          $0.layersToTransform = [11]
+          $0.layersPattern = ["h", "blocks"]
+        })
+    // A whole path is chosen in whatever layer it is.
+    #expect(
+      adapts(path) {
+        $0.targetModules = .names([path])
+        $0.layersToTransform = [3]
+      })
   }
 
   /// The saved adapter with one setting changed.
