@@ -47,6 +47,20 @@ struct Blocks: Sendable {
       chart, base: "runs-" + metric.rawValue.replacing("_", with: "-"), caption: own, reading: reading)
   }
 
+  /// One measured value of several runs as bars.
+  func bars(_ metric: ComparedMetric, runs: [RunData], finding: String?, caption own: String?) throws -> Rich {
+    let chart = try charts.bars(metric, runs: runs, finding: finding, language: language)
+    for warning in chart.warnings { ledger.warn("compare_bars of \(metric.name): \(warning)") }
+    let reading =
+      switch metric.better {
+      case .lower: words.pick("막대가 짧을수록 좋다.", "Shorter is better.")
+      case .higher: words.pick("막대가 길수록 좋다.", "Longer is better.")
+      case .neither: ""
+      }
+    let base = "runs-" + String(metric.name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" })
+    return figure(chart, base: base, caption: own, reading: reading)
+  }
+
   /// A drawn chart with its caption and its values as a table.
   private func figure(_ chart: DrawnChart, base name: String, caption own: String?, reading: String) -> Rich {
     guard let wide = image(chart, isPhone: false, isDark: false) else {

@@ -172,9 +172,10 @@ struct ComparisonBlocks: Sendable {
       : .text("Of the ") + common + .text(" questions that all runs answered, the tuned answers differ in ") + different
         + .text(".")
     if let best = answers.best {
+      let names = Comparison.shortNames(comparison.ids).names
       let parts = runs.indices.map { index -> Rich in
         let others = runs.indices.filter { $0 != index }.map { runs[$0] }
-        return .code(runs[index].id) + .text(" ") + count(best[index], .best, [runs[index]] + others)
+        return .code(names[index]) + .text(" ") + count(best[index], .best, [runs[index]] + others)
           + .text(words.pick("개", ""))
       }
       text =
@@ -216,13 +217,24 @@ struct ComparisonBlocks: Sendable {
   private func table(_ first: String, _ rows: [[Rich]], _ caption: String, files: [String], areNumbers: Bool) -> Rich {
     var names: [String] = []
     for file in files where !names.contains(file) { names.append(file) }
+    let short = Comparison.shortNames(comparison.ids)
     let columns =
       [DataTable.Column(name: first, isNumeric: first == "step")]
-      + runs.map { DataTable.Column(name: $0.id, isNumeric: areNumbers, isProse: !areNumbers) }
-    let text = Rich.text(caption + " " + words.from(names.joined(separator: ", ")))
+      + short.names.map { DataTable.Column(name: $0, isNumeric: areNumbers, isProse: !areNumbers) }
+    var text = Rich.text(caption + " ")
+    if !short.prefix.isEmpty {
+      text =
+        text
+        + (language == .ko
+          ? .text("실행 이름은 ") + .code(short.prefix) + .text(" 다음부터 적었다. ")
+          : .text("Runs are named by what follows ") + .code(short.prefix) + .text(". "))
+    }
+    text = text + .text(words.from(names.joined(separator: ", ")))
     let table = DataTable(columns: columns, rows: rows).captioned(text, number: ledger.nextTable(), words: words)
+    let isNarrow = short.names.allSatisfy { $0.count <= 8 }
     return Rich(
-      html: "<div class=\"compared\">\n\(table.html)</div>\n", markdown: table.markdown, plain: table.plain)
+      html: "<div class=\"compared\(isNarrow ? " narrow" : "")\">\n\(table.html)</div>\n", markdown: table.markdown,
+      plain: table.plain)
   }
 
   private func paragraph(_ content: Rich) -> Rich {

@@ -26,6 +26,19 @@ public struct Comparison: Sendable {
 
   public var ids: [String] { runs.map(\.id) }
 
+  /// The runs' names without the words that all begin with, and those words: "korean-textbooks-weights-nf4" beside "…-bf16" is "nf4". A
+  /// word stays where a bare number would be left, and short beginnings stay altogether.
+  static func shortNames(_ ids: [String]) -> (prefix: String, names: [String]) {
+    let words = ids.map { $0.split(separator: "-", omittingEmptySubsequences: false) }
+    guard let first = words.first, words.count > 1 else { return ("", ids) }
+    var shared = 0
+    while words.allSatisfy({ $0.count > shared + 1 && $0[shared] == first[shared] }) { shared += 1 }
+    func rest(_ words: [Substring]) -> String { words[shared...].joined(separator: "-") }
+    if shared > 0, words.contains(where: { !rest($0).contains(where: \.isLetter) }) { shared -= 1 }
+    let prefix = first[..<shared].map { $0 + "-" }.joined()
+    return prefix.count < 8 ? ("", ids) : (prefix, words.map(rest))
+  }
+
   /// Reads the runs from their folders.
   public init(folders: [RunFolder]) throws { self.init(runs: try folders.map { try RunData(folder: $0) }) }
 

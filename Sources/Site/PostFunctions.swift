@@ -26,16 +26,28 @@ struct PostFunctions: Sendable {
     registerComparison(in: &environment)
   }
 
-  /// Plain records for conditions and loops. Elements of lists carry `ref`, their place for `value()`.
+  /// Plain records for conditions and loops. Elements of lists carry `ref`, their place for `value()`; of `compared`, the start of one.
   /// - Parameter text: the post's; of lists that it doesn't go through only the first element is made.
   func context(for text: String) throws -> [String: Value] {
-    guard let defaultRun else {
-      return ["run": .none, "report": .none, "metrics": .none, "samples": .list([]), "events": .list([])]
-    }
-    let run = try runs.run(defaultRun)
-    func record(_ path: String) throws -> Value {
+    func record(_ run: RunData, _ path: String) throws -> Value {
       FileManager.default.fileExists(atPath: run.folder.at(path).path) ? Self.plain(try run.document(path)) : .none
     }
+    let compared = try self.compared.filter(runs.exists).map { id -> Value in
+      let run = try runs.run(id)
+      return .dict(
+        Mapping([
+          (.string("id"), .string(id)), (.string("ref"), .string("runs/\(id)/")),
+          (.string("run"), try record(run, "run.json")),
+          (.string("metrics"), try record(run, "evaluation/metrics.json")),
+        ]))
+    }
+    guard let defaultRun else {
+      return [
+        "run": .none, "report": .none, "metrics": .none, "samples": .list([]), "events": .list([]),
+        "compared": .list(compared),
+      ]
+    }
+    let run = try runs.run(defaultRun)
     func list(_ name: String, _ path: String) throws -> Value {
       let use = RecordUse(of: name, in: text)
       guard use != .none, FileManager.default.fileExists(atPath: run.folder.at(path).path),
@@ -50,8 +62,8 @@ struct PostFunctions: Sendable {
         })
     }
     return [
-      "run": try record("run.json"), "report": try record("dataset/report.json"),
-      "metrics": try record("evaluation/metrics.json"),
+      "run": try record(run, "run.json"), "report": try record(run, "dataset/report.json"),
+      "metrics": try record(run, "evaluation/metrics.json"), "compared": .list(compared),
       "samples": try list("samples", "evaluation/samples.jsonl"),
       "events": try list("events", "log/metrics.jsonl"),
     ]

@@ -205,6 +205,20 @@ enum ValueFormat: String, CaseIterable, Sendable {
     }
   }
 
+  /// The unit of an axis for values up to `largest`: its name where values in this format are written in one, and its size.
+  func axisUnit(_ largest: Double, language: SiteLanguage) -> (name: String?, size: Double) {
+    let words = SiteWords(language: language)
+    switch self {
+    case .bytes:
+      if largest >= 1e9 { return ("GB", 1e9) }
+      return largest >= 1e6 ? ("MB", 1e6) : ("KB", 1e3)
+    case .duration:
+      if largest >= 7200 { return (words.pick("시간", "hours"), 3600) }
+      return largest >= 120 ? (words.pick("분", "minutes"), 60) : (words.pick("초", "seconds"), 1)
+    default: return (nil, 1)
+    }
+  }
+
   /// A number in this format; the word formats give it as it is.
   func shown(_ value: Double, language: SiteLanguage) -> String {
     switch self {

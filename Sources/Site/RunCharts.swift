@@ -98,16 +98,40 @@ final class RunCharts: Sendable {
       runs: runs.map(\.id), metric: metric, finding: finding, logScale: logScale, language: language)
     if let chart = overlays.withLock({ $0[key] }) { return chart }
     let path = "log/metrics.jsonl"
-    let text = ChartText(title: finding, source: Self.bare(path), language: language.chart)
+    let names = Comparison.shortNames(runs.map(\.id))
     let chart = RunsOverlayChart(
-      text: text, metric: metric,
-      runs: runs.map { RunsOverlayChart.Run(name: $0.id, points: Self.overlayPoints(metric, $0)) },
+      text: Self.text(finding, path, names.prefix, language), metric: metric,
+      runs: runs.indices.map {
+        RunsOverlayChart.Run(name: names.names[$0], points: Self.overlayPoints(metric, runs[$0]))
+      },
       logScale: logScale)
     let finished = try render(
       chart, sources: runs.map { ($0, path) },
       key: ["overlay", metric.rawValue, finding.map { "=\($0)" } ?? "", "\(logScale)"])
     overlays.withLock { $0[key] = finished }
     return finished
+  }
+
+  /// One measured value of several runs, in the order given.
+  func bars(_ metric: ComparedMetric, runs: [RunData], finding: String?, language: SiteLanguage) throws -> DrawnChart {
+    let shown = metric.shown(language)
+    let numbers = metric.values.map { $0?.double }
+    let unit = metric.format.axisUnit(numbers.compactMap { $0 }.max() ?? 0, language: language)
+    let names = Comparison.shortNames(runs.map(\.id))
+    let chart = RunBarsChart(
+      text: Self.text(finding, metric.path, names.prefix, language), measure: metric.label(language), unit: unit.name,
+      bars: runs.indices.map { index in
+        RunBarsChart.Bar(name: names.names[index], value: numbers[index].map { $0 / unit.size }, shown: shown[index])
+      })
+    return try render(
+      chart, sources: runs.map { ($0, metric.path) }, key: ["bars", metric.name, finding.map { "=\($0)" } ?? ""])
+  }
+
+  /// The words of a chart of several runs, whose names lack `prefix`.
+  private static func text(_ finding: String?, _ path: String, _ prefix: String, _ language: SiteLanguage) -> ChartText
+  {
+    ChartText(
+      title: finding, source: bare(path), run: prefix.isEmpty ? nil : prefix + "…", language: language.chart)
   }
 
   private static func bare(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }

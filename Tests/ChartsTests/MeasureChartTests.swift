@@ -135,6 +135,23 @@ import Testing
     #expect(abs(found[1] - 2 * found[0]) <= 3 && abs(found[2] - 4 * found[0]) <= 5)
   }
 
+  /// A run without the value keeps its row; one value alone needs no picture.
+  @Test func barsOfRunsNameEachOfThem() throws {
+    var chart = SampleMeasures.runBars()
+    #expect(chart.title == "학습 중 최대 메모리")
+    #expect(
+      chart.alt.hasPrefix("실행 4개의 막대그래프, 학습 중 최대 메모리. korean-textbooks-weights-f32 4.93 GB.")
+        && !chart.alt.contains("int8"))
+    #expect(chart.table.rows.map { $0[1] } == ["4.93 GB", "3.81 GB", "—", "3.2 GB"])
+    chart.bars = [chart.bars[2], chart.bars[3]]
+    #expect(try chart.render(metadata: []) == .sentence("korean-textbooks-weights-nf4: 3.2 GB."))
+    chart.bars = [chart.bars[0]]
+    guard case .sentence = try chart.render(metadata: []) else {
+      Issue.record("a chart without values was drawn")
+      return
+    }
+  }
+
   @Test func intervalsAreShownOrTheirAbsenceIsSaid() throws {
     #expect(SampleMeasures.bars().valueText(SampleMeasures.bars().bars[0]) == "6.2 [3.9, 8.8]")
     #expect(SampleMeasures.bars().subtitle == ["95% 신뢰구간(부트스트랩 1,000회)", "n = 200"])

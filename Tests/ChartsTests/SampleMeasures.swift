@@ -57,6 +57,17 @@ enum SampleMeasures {
       method: language == .ko ? "95% 신뢰구간(부트스트랩 1,000회)" : "95% interval (1,000 bootstrap samples)", count: 200)
   }
 
+  static func runBars(_ language: ChartLanguage = .ko, title: String? = nil) -> RunBarsChart {
+    let values: [(String, Double?)] = [("f32", 4.93), ("bf16", 3.81), ("int8", nil), ("nf4", 3.2)]
+    return RunBarsChart(
+      text: text(language, title: title), measure: language == .ko ? "학습 중 최대 메모리" : "Peak memory in training",
+      unit: "GB",
+      bars: values.map { name, value in
+        RunBarsChart.Bar(
+          name: "korean-textbooks-weights-\(name)", value: value, shown: value.map { "\($0) GB" } ?? "—")
+      })
+  }
+
   static var charts: [(name: String, chart: any Chart)] {
     var gaps = noisy(steps: 200, around: 1.2)
     for index in 60..<75 { gaps[index].value = nil }
@@ -95,6 +106,7 @@ enum SampleMeasures {
       ("overlay-long-names", longNames(["", "-r32", "-r4"])),
       ("overlay-longest-name", longNames(["", "-" + String(repeating: "lower-rate-", count: 6) + "2"])),
       ("overlay-8-en", overlay(8, .evaluationLoss, .en)), ("overlay-train-3", overlay(3, points: 400, .trainLoss)),
+      ("run-bars", runBars()), ("run-bars-en", runBars(.en, title: "Four-bit weights need a third less memory")),
       ("bars", bars()), ("bars-en", bars(.en)), ("bars-plain", bars(intervals: false)),
       (
         "bars-share",

@@ -1,3 +1,4 @@
+import Charts
 import Foundation
 import Formats
 import Runs
@@ -130,6 +131,20 @@ import Testing
         && RunGroup(ids: ["a", "b"]).slug == "a-vs-b")
   }
 
+  @Test(arguments: [
+    (["korean-textbooks-weights-bf16", "korean-textbooks-weights-nf4"], "korean-textbooks-weights-", ["bf16", "nf4"]),
+    // A bare number would tell nothing.
+    (["textbooks-epochs-1", "textbooks-epochs-2"], "textbooks-", ["epochs-1", "epochs-2"]),
+    (["textbooks-quick", "textbooks-quick-r8"], "textbooks-", ["quick", "quick-r8"]),
+    (["run-a", "run-b"], "", ["run-a", "run-b"]),
+    (["textbooks-1", "textbooks-2"], "", ["textbooks-1", "textbooks-2"]),
+    (["textbooks", "chat"], "", ["textbooks", "chat"]),
+  ])
+  func whatAllNamesBeginWithIsLeftOut(ids: [String], prefix: String, names: [String]) {
+    let short = Comparison.shortNames(ids)
+    #expect(short.prefix == prefix && short.names == names)
+  }
+
   @Test func fiftyStepsKeepFirstLastAndLowest() {
     let steps = Array(0...1000)
     let some = ComparisonBlocks.sampled(steps, keeping: [137, 993])
@@ -137,7 +152,38 @@ import Testing
     #expect(ComparisonBlocks.sampled([1, 2], keeping: []) == [1, 2])
   }
 
+  /// The bars' words come from the runs' files, each picture names all of them, and verifying the site finds nothing.
+  @Test func barsShowOneMeasureOfEachRun() throws {
+    try made { site in
+      try site.edit("run.json", "\"peak_memory_bytes\": ", "\"peak_memory_bytes\": 9")
+      try site.write(
+        """
+        ---
+        title: 하나
+        run: fixture-run
+        compare: [fixture-run, other-run]
+        ---
+        {{ compare_bars("peak_memory_bytes") }}
+
+        {{ compare_bars("chrf/taught", finding="점수는 같다") }}
+
+        {% for other in compared %}{{ value(other.ref ~ "run.json#/training/steps", "count") }} {{ other.id }} {% if other.metrics.validation_loss.tuned > 0 %}양수{% endif %}
+        {% endfor %}
+        """, "content/posts/bars.md")
+      try site.render()
+      let page = try site.page("posts/bars/index.html")
+      #expect(page.contains("학습 중 최대 메모리") && page.contains("막대가 짧을수록 좋다."))
+      #expect(page.contains("alt=\"실행 2개의 막대그래프, chrF · 배운 사실 (n"))
+      #expect(page.contains("runs/other-run/run.json#/training/steps") && page.ranges(of: "양수").count == 2)
+      let picture = try PNGFile.decode(
+        [UInt8](Data(contentsOf: site.output.appendingPathComponent("site/posts/bars/runs-peak-memory-bytes.png"))))
+      #expect(picture.texts.filter { $0.key == "Run" }.map(\.value) == ["fixture-run", "other-run"])
+      #expect(picture.texts.contains { $0.key == "Source" && $0.value == "run.json" })
+    }
+  }
+
   @Test func functionsNameTheirRemedy() {
+    #expect(Made.failure("{{ compare_bars(\"speed\", [\"a\"]) }}").contains("two different runs"))
     #expect(Made.failure("{{ compare_metrics() }}").contains("compare: [RUN, OTHER]"))
     #expect(Made.failure("{{ compare_metrics([\"fixture-run\"]) }}").contains("two different runs"))
   }
