@@ -1,7 +1,9 @@
 import Checkpoints
 import Compute
+import Formats
 import Foundation
 import ModelFixtures
+import TestSupport
 import Testing
 
 @testable import Models
@@ -115,6 +117,34 @@ import Testing
     #expect(stopped.stopReason == .stop)
     #expect(stopped.ids == Array(free.ids.prefix { $0 != end }))
     #expect(throws: ModelError.self) { try Generator(session, endTokens: []).generate([prompt], maxNewTokens: 5000) }
+  }
+
+  /// A folder in shards is the same model as the one in a single file.
+  @Test func aModelInShardsIsTheSame() throws {
+    try Fixtures.withTemporaryFolder { folder in
+      let fixture = try PeerFixture("qwen2-tied", backend: CPUBackend())
+      let whole = try SafetensorsFile(fixture.folder.appendingPathComponent("model.safetensors").path)
+      var map: [JSONObject.Entry] = []
+      for part in 0..<2 {
+        let name = "model-0000\(part + 1)-of-00002.safetensors"
+        let infos = whole.tensors.enumerated().filter { $0.offset % 2 == part }.map(\.element)
+        try SafetensorsWriter.write(
+          infos.map { info in
+            TensorOutput(name: info.name, shape: info.shape) { try whole.floats(info.name, threads: 1) }
+          }, to: folder.appendingPathComponent(name))
+        map += infos.map { JSONObject.Entry(key: $0.name, value: .string(name)) }
+      }
+      let index: JSONValue = ["metadata": [:], "weight_map": .object(JSONObject(map))]
+      try Data(index.text().utf8).write(to: folder.appendingPathComponent("model.safetensors.index.json"))
+      try FileManager.default.copyItem(
+        at: fixture.folder.appendingPathComponent("config.json"), to: folder.appendingPathComponent("config.json"))
+      let sharded = try Decoder.load(ModelFile(path: folder.path), backend: CPUBackend(), threads: 2)
+      let batch = PackedBatch(fixture.rows)
+      let rows = Array(batch.ids.indices)
+      #expect(
+        DecoderSession(sharded, adapter: nil).logits(batch, rows: rows).elements
+          == DecoderSession(fixture.decoder, adapter: nil).logits(batch, rows: rows).elements)
+    }
   }
 
   @Test func aRowDoesNotFeelItsNeighbours() throws {

@@ -12,6 +12,7 @@ import Testing
 ///     LORAPRESS_MEMORY_BATCH        rows × tokens of a step, all supervised: "4x256" unless given
 ///     LORAPRESS_MEMORY_CHECKPOINT   1 switches gradient checkpointing on
 ///     LORAPRESS_MEMORY_DORA         1 takes a DoRA adapter
+///     LORAPRESS_MEMORY_WEIGHTS      f32, int8 or nf4 (double quantisation) in place of bf16
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["LORAPRESS_MEMORY_MODEL"] != nil))
 struct Memory {
   @Test func aModelOfThisShapeTrainsAndGenerates() throws {
@@ -21,7 +22,13 @@ struct Memory {
     try #require(sizes.count == 2)
     let checkpointing = environment["LORAPRESS_MEMORY_CHECKPOINT"] == "1"
 
-    let decoder = try Decoder.load(ModelFile(path: path), backend: CPUBackend(), threads: 2, precision: .bf16)
+    let kinds: [String: WeightPrecision] = [
+      "f32": .f32, "bf16": .bf16, "int8": .int8(products: .bf16), "nf4": .nf4(doubleQuant: true, products: .bf16),
+    ]
+    let weights = environment["LORAPRESS_MEMORY_WEIGHTS"] ?? "bf16"
+    let precision = try #require(kinds[weights])
+
+    let decoder = try Decoder.load(ModelFile(path: path), backend: CPUBackend(), threads: 2, precision: precision)
     let configuration = LoRAConfiguration(
       r: 16, alpha: 32, dropout: 0, targetModules: .allLinear, useDoRA: environment["LORAPRESS_MEMORY_DORA"] == "1")
     let adapter = try LoraAdapter(configuration, on: decoder, seed: 1)
@@ -43,7 +50,7 @@ struct Memory {
     let answer = try Generator(session, endTokens: []).generate([prompt], maxNewTokens: 8)[0]
     #expect(answer.ids.count == 8)
     print(
-      "\(path): \(decoder.parameterCount) parameters, \(adapter.layers.count) adapted layers, batch \(sizes[0])x\(sizes[1]), "
+      "\(path): \(decoder.parameterCount) parameters, \(adapter.layers.count) adapted layers, \(weights), batch \(sizes[0])x\(sizes[1]), "
         + "checkpointing \(checkpointing), DoRA \(configuration.useDoRA): steps of \(seconds) s, "
         + "\(session.stepByteCount >> 20) MiB of step memory")
   }
