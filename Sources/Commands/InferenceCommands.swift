@@ -8,7 +8,7 @@ import Tokenizers
 import Training
 
 enum InferenceCommands {
-  private static let modelOption = Option(
+  static let modelOption = Option(
     "--model", "M",
     Words(
       "a name from `lorapress model list`, a GGUF file or a Hugging Face folder",

@@ -116,4 +116,42 @@ import Testing
       #expect((try JSONValue(parsing: special.output, file: "t")).array?.count == 1)
     }
   }
+
+  /// Each part measures something and says on what; no number is held against a limit.
+  @Test func benchPrintsJSON() throws {
+    try inProgram { program in
+      let model = try program.makeModel()
+      let text = program.folder.appendingPathComponent("lines.txt")
+      try "가나다\nabc def\n".write(to: text, atomically: true, encoding: .utf8)
+      func bench(_ words: String...) throws -> JSONValue {
+        let result = try program.run(["bench"] + words + ["--model", model.path])
+        #expect(result.code == 0, "\(result.errors)")
+        return try JSONValue(parsing: result.output, file: "bench")
+      }
+      for weights in ["f32", "nf4"] {
+        let step = try bench("step", "--batch", "2x5", "--steps", "3", "--weights", weights)
+        #expect(step["tokens"] == 10 && step["weights"]?.string == weights)
+        let losses = step["losses"]?.array?.compactMap(\.double) ?? []
+        #expect(losses.count == 3 && losses.allSatisfy { $0 > 0 && $0.isFinite })
+        #expect(step["step_seconds"]?.array?.count == 3 && (step["tokens_per_second"]?.double ?? 0) > 0)
+      }
+      let answer = try bench("generate", "--prompt-tokens", "6", "--new-tokens", "4")
+      #expect((answer["prefill_tokens_per_second"]?.double ?? 0) > 0)
+      #expect((answer["decode_tokens_per_second"]?.double ?? 0) > 0)
+      let load = try bench("load")
+      #expect((load["first_token_seconds"]?.double ?? 0) >= load["ready_seconds"]?.double ?? .infinity)
+      let tokens = try bench("tokenize", "--data", text.path)
+      let expected = try program.run(["tokenize", "--model", model.path, text.path]).output.split(separator: "\n")
+        .reduce(0) { try $0 + (JSONValue(parsing: String($1), file: "ids").array?.count ?? 0) }
+      #expect(tokens["tokens"]?.integer == expected && expected > 0)
+
+      for (words, message) in [
+        (["steps"], "step, generate, load, tokenize, not 'steps'"), (["step", "--batch", "4"], "--batch"),
+        (["step", "--steps", "0"], "--steps"), (["tokenize"], "--data is missing"),
+      ] {
+        let result = try program.run(["bench"] + words + ["--model", model.path])
+        #expect(result.code == 64 && result.errors.contains(message), "\(result.errors)")
+      }
+    }
+  }
 }

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""The same work by transformers and PEFT, for `compare`. Each prints one JSON object.
+
+usage: peer.py chat MODEL TRAIN.jsonl EVAL.jsonl ADAPTER    one pass over TRAIN in file order, 4 rows a step, padded; the adapter is saved
+       peer.py step MODEL f32|bf16|nf4 ROWSxTOKENS STEPS
+       peer.py generate MODEL PROMPT_TOKENS NEW_TOKENS
+       peer.py tokenize MODEL FILE
+
+MODEL is a Hugging Face folder. LoRA has rank 16 and alpha 32 on all linear layers, without dropout. `chat` supervises what the template prints
+after the generation prompt and takes a learning rate of 2e-4 that falls to 0 along a line.
+"""
+import json
+import resource
+import sys
+import time
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+LORA = dict(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def adapted(path, kind):
+    from peft import LoraConfig, get_peft_model
+
+    dtype = torch.float32 if kind == "f32" else torch.bfloat16
+    more = {}
+    if kind == "nf4":
+        from transformers import BitsAndBytesConfig
+
+        more["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(path, dtype=dtype, **more), LoraConfig(**LORA))
+    model.train()
+    return model, [p for p in model.parameters() if p.requires_grad]
+
+
+def chat(path, train, held_out, out):
+    tokenizer = AutoTokenizer.from_pretrained(path)
+
+    def rows(file):
+        found = []
+        with open(file, encoding="utf-8") as lines:
+            for line in lines:
+                messages = json.loads(line)["messages"]
+                whole = tokenizer.apply_chat_template(messages, tokenize=False)
+                prompt = tokenizer.apply_chat_template(messages[:-1], add_generation_prompt=True, tokenize=False)
+                asked = tokenizer(prompt)["input_ids"]
+                found.append((asked, tokenizer(whole[len(prompt):])["input_ids"]))
+        return found
+
+    def batch(some):
+        longest = max(len(a) + len(b) for a, b in some)
+        ids = torch.full((len(some), longest), tokenizer.pad_token_id)
+        mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
+        for row, (asked, answer) in enumerate(some):
+            end = len(asked) + len(answer)
+            ids[row, :end] = torch.tensor(asked + answer)
+            mask[row, :end] = 1
+            labels[row, len(asked):end] = torch.tensor(answer)
+        return ids, mask, labels
+
+    def loss_of(model, some):
+        model.eval()
+        total, count = 0.0, 0
+        with torch.no_grad():
+            for start in range(0, len(some), 10):
+                ids, mask, labels = batch(some[start:start + 10])
+                logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
+                total += float(torch.nn.functional.cross_entropy(
+                    logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100, reduction="sum"))
+                count += int((labels[:, 1:] != -100).sum())
+        model.train()
+        return total / count
+
+    torch.manual_seed(0)
+    model, parameters = adapted(path, "bf16")
+    data, held = rows(train), rows(held_out)
+    steps = len(data) // 4
+    optimizer = torch.optim.AdamW(parameters, lr=2e-4, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
+    seconds = 0.0
+    for step in range(steps):
+        ids, mask, labels = batch(data[4 * step:4 * step + 4])
+        start = time.perf_counter()
+        model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        seconds += time.perf_counter() - start
+    model.save_pretrained(out)
+    return {"examples_per_second": 4 * steps / seconds, "loss": loss_of(model, held)}
+
+
+def step(path, kind, shape, steps):
+    rows, length = map(int, shape.split("x"))
+    model, parameters = adapted(path, kind)
+    optimizer = torch.optim.AdamW(parameters, lr=2e-4, weight_decay=0.0)
+    seconds = []
+    for _ in range(int(steps)):
+        ids = torch.randint(0, model.config.vocab_size, (rows, length))
+        start = time.perf_counter()
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds.append(time.perf_counter() - start)
+    return {"tokens_per_second": rows * length / min(seconds), "step_seconds": seconds}
+
+
+def generate(path, prompt_tokens, new_tokens):
+    prompt_tokens, new_tokens = int(prompt_tokens), int(new_tokens)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.bfloat16)
+    text = tokenizer("대한민국의 역사와 문화에 대해 자세히 설명해 주세요. ")["input_ids"]
+    ids = torch.tensor([[text[place % len(text)] for place in range(prompt_tokens)]])
+
+    def timed(count):
+        start = time.perf_counter()
+        model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, min_new_tokens=count,
+                       max_new_tokens=count)
+        return time.perf_counter() - start
+
+    timed(2)
+    first = timed(1)
+    return {"prefill_tokens_per_second": prompt_tokens / first,
+            "decode_tokens_per_second": (new_tokens - 1) / (timed(new_tokens) - first)}
+
+
+def tokenize(path, file):
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    with open(file, encoding="utf-8") as text:
+        lines = [line for line in text.read().split("\n") if line]
+    start = time.perf_counter()
+    tokens = sum(len(ids) for ids in tokenizer(lines, add_special_tokens=False)["input_ids"])
+    seconds = time.perf_counter() - start
+    return {"tokens_per_second": tokens / seconds, "tokens": tokens}
+
+
+def main():
+    works = {"chat": chat, "step": step, "generate": generate, "tokenize": tokenize}
+    if len(sys.argv) < 3 or sys.argv[1] not in works:
+        sys.exit(__doc__.strip())
+    result = works[sys.argv[1]](*sys.argv[2:])
+    # Linux counts in KiB.
+    result["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps(result))
+
+
+main()
