@@ -183,7 +183,7 @@ final class Pipeline {
     }
     let adapterSHA = try adapterHash(checkpoint)
     let hash = try inputHash(
-      "evaluate 2",
+      "evaluate 3",
       [
         try SHA256.hex(ofFile: folder.dataset(.test)), try SHA256.hex(ofFile: folder.dataset(.validation)), adapterSHA,
         model.resolved.sha256, try weightsYAML(), arithmetic.compute, try sectionYAML("evaluation"),
@@ -228,7 +228,7 @@ final class Pipeline {
           validationSupervisedTokens: losses[0].supervisedTokens, modelSha256: model.resolved.sha256,
           adapterSha256: adapterSHA,
           adaptedLayers: adapter.layers.count, maxNewTokens: settings.evaluation.maxNewTokens, decoding: "greedy",
-          compute: arithmetic.compute),
+          compute: arithmetic.compute, bootstrap: Bootstrap.record),
         to: folder.evaluationMetrics)
     } catch is CancellationError {
       try interrupt(.evaluate, seconds: seconds(since: clock), resumedAt: [])

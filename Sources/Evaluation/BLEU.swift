@@ -53,6 +53,20 @@ public struct BLEU: Sendable, Equatable {
     return statistics.score(effectiveOrder: false)
   }
 
+  /// The corpus's score of any of these answers, by their places; one may count several times. Each answer is looked at once.
+  func scoring(_ pairs: [AnswerPair]) -> ([Int]) -> Double {
+    let each = pairs.map { pair in
+      var statistics = Statistics()
+      statistics.add(pair, tokenizer)
+      return statistics
+    }
+    return { places in
+      var sum = Statistics()
+      for place in places { sum.add(each[place]) }
+      return sum.score(effectiveOrder: false).score
+    }
+  }
+
   private struct Statistics {
     var counts = [Int](repeating: 0, count: order)
     var totals = [Int](repeating: 0, count: order)
@@ -69,6 +83,15 @@ public struct BLEU: Sendable, Equatable {
         counts[n - 1] += NGrams.matches(grams, NGrams.counts(of: reference, order: n))
         totals[n - 1] += max(0, hypothesis.count - n + 1)
       }
+    }
+
+    mutating func add(_ other: Statistics) {
+      for n in 0..<order {
+        counts[n] += other.counts[n]
+        totals[n] += other.totals[n]
+      }
+      hypothesisLength += other.hypothesisLength
+      referenceLength += other.referenceLength
     }
 
     /// bp · exp(mean of ln p_n), where an order without a match counts as half a match, the next such one as a quarter …

@@ -17,12 +17,19 @@ public struct ChrF: Sendable, Equatable {
   public func sentence(_ pair: AnswerPair) -> Double { corpus([pair]) }
 
   /// The score of many answers by their summed counts, 0 to 100; 0 for none.
-  public func corpus(_ pairs: [AnswerPair]) -> Double {
-    var orders = [OrderCounts](repeating: OrderCounts(), count: Self.characterOrder + wordOrder)
-    for pair in pairs {
-      for (index, counts) in statistics(pair).enumerated() { orders[index].add(counts) }
+  public func corpus(_ pairs: [AnswerPair]) -> Double { scoring(pairs)(Array(pairs.indices)) }
+
+  /// The corpus's score of any of these answers, by their places; one may count several times. Each answer is looked at once.
+  func scoring(_ pairs: [AnswerPair]) -> ([Int]) -> Double {
+    let each = pairs.map(statistics)
+    let none = [OrderCounts](repeating: OrderCounts(), count: Self.characterOrder + wordOrder)
+    return { places in
+      var orders = none
+      for place in places {
+        for (index, counts) in each[place].enumerated() { orders[index].add(counts) }
+      }
+      return Self.score(orders)
     }
-    return Self.score(orders)
   }
 
   /// n-grams of one order: in the hypothesis, in the reference, and matched.

@@ -83,9 +83,12 @@ public struct ROUGE: Sendable, Equatable {
   }
 
   /// The mean of the answers' F1, 0 to 1; 0 for none.
-  public func corpus(_ kind: Kind, _ pairs: [AnswerPair]) -> Double {
-    guard !pairs.isEmpty else { return 0 }
-    return pairs.reduce(0) { $0 + sentence(kind, $1).f1 } / Double(pairs.count)
+  public func corpus(_ kind: Kind, _ pairs: [AnswerPair]) -> Double { scoring(kind, pairs)(Array(pairs.indices)) }
+
+  /// The mean F1 of any of these answers, by their places; one may count several times. Each answer is looked at once.
+  func scoring(_ kind: Kind, _ pairs: [AnswerPair]) -> ([Int]) -> Double {
+    let each = pairs.map { sentence(kind, $0).f1 }
+    return { places in places.isEmpty ? 0 : places.reduce(0) { $0 + each[$1] } / Double(places.count) }
   }
 
   private func summary(_ pair: AnswerPair) -> Score {

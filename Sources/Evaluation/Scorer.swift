@@ -46,17 +46,20 @@ public struct Scorer: Sendable, Equatable {
     return scores
   }
 
-  /// The scores of a set of answers by the same names, each with its signature.
+  /// The scores of a set of answers by the same names, each with its signature and its interval.
   public func corpusScores(_ pairs: [AnswerPair]) -> [String: EvaluationRecord.Score] {
+    let bootstrap = Bootstrap(count: pairs.count)
+    func score(_ signature: String, _ scoring: ([Int]) -> Double) -> EvaluationRecord.Score {
+      EvaluationRecord.Score(
+        value: scoring(Array(pairs.indices)), signature: signature, interval: bootstrap.interval(scoring))
+    }
     var scores: [String: EvaluationRecord.Score] = [:]
     for metric in metrics {
       switch metric {
-      case .bleu: scores["bleu"] = .init(value: bleu.corpus(pairs).score, signature: bleu.signature())
-      case .chrf: scores["chrf"] = .init(value: chrf.corpus(pairs), signature: chrf.signature)
+      case .bleu: scores["bleu"] = score(bleu.signature(), bleu.scoring(pairs))
+      case .chrf: scores["chrf"] = score(chrf.signature, chrf.scoring(pairs))
       case .rouge:
-        for kind in Self.rougeKinds {
-          scores[kind.rawValue] = .init(value: rouge.corpus(kind, pairs), signature: rouge.signature)
-        }
+        for kind in Self.rougeKinds { scores[kind.rawValue] = score(rouge.signature, rouge.scoring(kind, pairs)) }
       }
     }
     return scores

@@ -45,9 +45,25 @@ public struct EvaluationRecord: Codable, Sendable, Equatable {
     public var value: Double
     /// As sacreBLEU prints it: "nrefs:1|case:mixed|eff:no|tok:char|smooth:exp|version:2.6.0".
     public var signature: String
-    public init(value: Double, signature: String) {
+    /// The lower and the upper end of the bootstrap interval; nil below two questions, and in records of earlier versions.
+    public var interval: [Double]?
+    public init(value: Double, signature: String, interval: [Double]? = nil) {
       self.value = value
       self.signature = signature
+      self.interval = interval
+    }
+  }
+
+  /// How the intervals came about: percentile bootstrap over the questions.
+  public struct Bootstrap: Codable, Sendable, Equatable {
+    public var resamples: Int
+    /// 0.95
+    public var confidence: Double
+    public var seed: Int
+    public init(resamples: Int, confidence: Double, seed: Int) {
+      self.resamples = resamples
+      self.confidence = confidence
+      self.seed = seed
     }
   }
 
@@ -86,10 +102,13 @@ public struct EvaluationRecord: Codable, Sendable, Equatable {
   /// "greedy".
   public var decoding: String
   public var compute: String
+  /// Nil where no intervals were computed.
+  public var bootstrap: Bootstrap?
 
   public init(
     sets: [String: Pair<Corpus>], validationLoss: Pair<Double>, validationSupervisedTokens: Int, modelSha256: String,
-    adapterSha256: String, adaptedLayers: Int, maxNewTokens: Int, decoding: String, compute: String
+    adapterSha256: String, adaptedLayers: Int, maxNewTokens: Int, decoding: String, compute: String,
+    bootstrap: Bootstrap? = nil
   ) {
     self.sets = sets
     self.validationLoss = validationLoss
@@ -100,5 +119,6 @@ public struct EvaluationRecord: Codable, Sendable, Equatable {
     self.maxNewTokens = maxNewTokens
     self.decoding = decoding
     self.compute = compute
+    self.bootstrap = bootstrap
   }
 }

@@ -159,8 +159,8 @@ struct AnalysisText {
         ]
       }
       return try join(
-        "학습 후 chrF를 나누어 보면 배운 사실 {0}(n = {1}), 배우지 않은 사실 {2}(n = {3}), 차이 {4}이다. 두 묶음은 질문이 서로 다르고, 구간은 구하지 않았다.",
-        "After training chrF is {0} (n = {1}) on taught and {2} (n = {3}) on untaught facts, {4} apart. The sets have different questions; no intervals.",
+        "학습 후 chrF를 나누어 보면 배운 사실 {0}(n = {1}), 배우지 않은 사실 {2}(n = {3}), 차이 {4}이다. 두 묶음은 질문이 서로 다르다.",
+        "After training chrF is {0} (n = {1}) on taught and {2} (n = {3}) on untaught facts, {4} apart. The sets have different questions.",
         values + [trace.computed("gap", chrf, .score1)])
     default: return .text("")
     }

@@ -83,7 +83,10 @@ struct ComparisonBlocks: Sendable {
           return best.contains(index) ? .strong(cell) : cell
         }
     }
-    let text = words.pick("실행마다 잰 값이다. ", "What each run measured. ") + words.best + " " + words.noInterval
+    let text =
+      words.pick("실행마다 잰 값이다. ", "What each run measured. ") + words.best + " "
+      + (runs.contains { $0.evaluation?.bootstrap != nil }
+        ? words.pick("점수의 구간은 실행마다의 페이지에 있다.", "Intervals of the scores are on each run's page.") : words.noInterval)
     let files = comparison.metrics.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
     return table(words.pick("지표", "Metric"), rows, own ?? text, files: files, areNumbers: true)
   }

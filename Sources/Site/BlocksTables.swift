@@ -187,7 +187,7 @@ extension Blocks {
       guard let pair = evaluation.sets[set] else { continue }
       for (name, corpus, other) in [("base", pair.base, pair.tuned), ("LoRA", pair.tuned, pair.base)] {
         var row: [Rich] = [.text(words.kind(set)), .text(name), .text(NumberFormat.grouped(corpus.questions))]
-        for metric in metrics { row.append(score(metric, corpus.scores[metric]?.value, other.scores[metric]?.value)) }
+        for metric in metrics { row.append(score(metric, corpus.scores[metric], other.scores[metric]?.value)) }
         row.append(.text("\(corpus.stopped)/\(corpus.questions)"))
         rows.append(row)
       }
@@ -196,16 +196,24 @@ extension Blocks {
       words.pick(
         "시험 질문에 대한 점수이다. BLEU와 chrF는 0~100, ROUGE는 0~1이다. ",
         "Scores on the test questions: BLEU and chrF from 0 to 100, ROUGE from 0 to 1. ")
-      + words.best + " " + words.noInterval
+      + words.best + " " + words.intervals(evaluation.bootstrap)
     let body = table(DataTable(columns: columns, rows: rows), caption: caption(own, text, file: "metrics.json"))
     return body + signatures(evaluation, metrics)
   }
 
-  private func score(_ metric: String, _ value: Double?, _ other: Double?) -> Rich {
-    guard let value else { return .text("—") }
-    let text = Rich.text(
-      metric.hasPrefix("rouge") ? NumberFormat.fixed(value, decimals: 3) : NumberFormat.fixed(value, decimals: 1))
-    return other.map { value > $0 } ?? false ? .strong(text) : text
+  /// A score with its interval below; on one line in Markdown.
+  private func score(_ metric: String, _ score: EvaluationRecord.Score?, _ other: Double?) -> Rich {
+    guard let score else { return .text("—") }
+    let decimals = metric.hasPrefix("rouge") ? 3 : 1
+    let text = Rich.text(NumberFormat.fixed(score.value, decimals: decimals))
+    let value = other.map { score.value > $0 } ?? false ? Rich.strong(text) : text
+    guard let ends = score.interval, ends.count == 2 else { return value }
+    // One decimal less where there are three: five columns have to fit a page.
+    let interval = NumberFormat.interval(ends[0], ends[1], decimals: min(decimals, 2))
+    return value
+      + Rich(
+        html: "<br><span class=\"interval\">\(Escape.html(interval))</span>", markdown: " \(Escape.markdown(interval))",
+        plain: " \(interval)")
   }
 
   private func signatures(_ evaluation: EvaluationRecord, _ metrics: [String]) -> Rich {

@@ -27,7 +27,8 @@ public struct ComparedMetric: Sendable {
   private let korean: String
   private let english: String
 
-  /// The runs with the best value; none where only one has a value or all are equal.
+  /// The runs with the best value as a reader sees it, so that 1.7 GB is not better than 1.7 GB; none where only one has a value or all
+  /// look the same.
   public var best: [Int] {
     let numbers = values.map { $0?.double }
     let known = numbers.compactMap { $0 }
@@ -36,7 +37,10 @@ public struct ComparedMetric: Sendable {
       return []
     }
     let top = better == .lower ? low : high
-    return numbers.indices.filter { numbers[$0] == top }
+    let shown = shown(.en)
+    guard let best = numbers.firstIndex(of: top).map({ shown[$0] }) else { return [] }
+    let found = numbers.indices.filter { numbers[$0] != nil && shown[$0] == best }
+    return found.count == known.count ? [] : found
   }
 
   /// With n where all runs share it: "chrF · 배운 사실 (n = 5)".

@@ -221,11 +221,19 @@ final class RunCharts: Sendable {
     let names = text.language == .ko ? ("기반", "학습 후") : ("base", "tuned")
     var bars: [MetricBarsChart.Bar] = []
     for (key, name) in metrics {
-      guard let base = all?.base.scores[key]?.value, let tuned = all?.tuned.scores[key]?.value else { continue }
-      bars.append(MetricBarsChart.Bar(name: "\(name) · \(names.0)", value: base, isBaseline: true))
-      bars.append(MetricBarsChart.Bar(name: "\(name) · \(names.1)", value: tuned, isBaseline: false))
+      guard let base = all?.base.scores[key], let tuned = all?.tuned.scores[key] else { continue }
+      for (model, score) in [(names.0, base), (names.1, tuned)] {
+        let ends = (score.interval ?? []).filter(\.isFinite)
+        bars.append(
+          MetricBarsChart.Bar(
+            name: "\(name) · \(model)", value: score.value,
+            interval: ends.count == 2 && ends[0] <= ends[1] ? ends[0]...ends[1] : nil, isBaseline: model == names.0))
+      }
     }
-    return MetricBarsChart(text: text, bars: bars, decimals: decimals, count: all?.tuned.questions ?? 0)
+    let words = SiteWords(language: text.language == .ko ? .ko : .en)
+    return MetricBarsChart(
+      text: text, bars: bars, decimals: decimals, method: run.evaluation?.bootstrap.map { words.intervalMethod($0) },
+      count: all?.tuned.questions ?? 0)
   }
 
   private static func overlayPoints(_ metric: RunsOverlayChart.Metric, _ run: RunData) -> [ChartPoint] {

@@ -1,5 +1,6 @@
 import Charts
 import Foundation
+import Runs
 
 /// The language of a post and of everything the program writes around it.
 public enum SiteLanguage: String, Sendable, CaseIterable {
@@ -84,6 +85,17 @@ struct SiteWords: Sendable {
   func from(_ file: String) -> String { pick("출처: \(file).", "Source: \(file).") }
   var best: String { pick("굵은 값이 가장 좋다.", "Bold is best.") }
   var noInterval: String { pick("구간 없음.", "No intervals.") }
+  /// What the brackets beside scores are; that there are none where the record has no intervals.
+  func intervals(_ bootstrap: EvaluationRecord.Bootstrap?) -> String {
+    guard let bootstrap else { return noInterval }
+    let method = intervalMethod(bootstrap)
+    return pick("대괄호 안은 \(method)이다.", "In brackets: \(method).")
+  }
+  func intervalMethod(_ bootstrap: EvaluationRecord.Bootstrap) -> String {
+    let percent = NumberFormat.fixed(100 * bootstrap.confidence, decimals: 0)
+    let draws = NumberFormat.grouped(bootstrap.resamples)
+    return pick("\(percent)% 신뢰구간(부트스트랩 \(draws)회)", "\(percent)% interval (\(draws) bootstrap draws)")
+  }
   var before: String { pick("변환 전 · 원본 행", "Before · raw row") }
   var after: String { pick("변환 후 · 대화 형식", "After · chat format") }
   var beforeTraining: String { pick("학습 전 · base", "Before training · base") }

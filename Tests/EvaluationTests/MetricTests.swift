@@ -159,3 +159,53 @@ private func agree(_ ours: BLEU.Score, _ value: JSONValue?) throws -> Bool {
     }
   }
 }
+
+@Suite struct BootstrapTests {
+  private static func pairs(_ count: Int) -> [AnswerPair] {
+    (0..<count).map { place in
+      AnswerPair(hypothesis: place.isMultiple(of: 3) ? "대한민국의 수도는 서울이다." : "부산입니다.", reference: "대한민국의 수도는 서울입니다.")
+    }
+  }
+
+  /// Scores of drawn answers are those of a corpus of these answers, repetitions and all.
+  @Test func drawsAreScoredAsTheirCorpus() throws {
+    let pairs = try MetricFixture().pairs.map(\.texts)
+    try #require(pairs.count > 3)
+    let places = [2, 0, 2, 3, 2]
+    let drawn = places.map { pairs[$0] }
+    for tokenizer in BLEUTokenizer.allCases {
+      let bleu = BLEU(tokenizer: tokenizer)
+      #expect(bleu.scoring(pairs)(places) == bleu.corpus(drawn).score)
+    }
+    for order in [0, 2] {
+      #expect(ChrF(wordOrder: order).scoring(pairs)(places) == ChrF(wordOrder: order).corpus(drawn))
+    }
+    let rouge = ROUGE(tokenizer: .unicode)
+    for kind in ROUGE.Kind.allCases { #expect(rouge.scoring(kind, pairs)(places) == rouge.corpus(kind, drawn)) }
+  }
+
+  /// The mean of n draws of 0 and 1 with share p has about the interval p ± 1.96 √(p(1−p)/n).
+  @Test func theIntervalOfAShareIsTheBinomials() throws {
+    let count = 400
+    let interval = try #require(
+      Bootstrap(count: count).interval { places in
+        Double(places.count { $0.isMultiple(of: 4) }) / Double(places.count)
+      })
+    let half = 1.96 * (0.25 * 0.75 / Double(count)).squareRoot()
+    #expect(abs(interval[0] - (0.25 - half)) < 0.006 && abs(interval[1] - (0.25 + half)) < 0.006)
+  }
+
+  @Test func everyScoreLiesInItsInterval() throws {
+    let scorer = Scorer(metrics: [.bleu, .chrf, .rouge], bleu: .character, rouge: .unicode)
+    let scores = scorer.corpusScores(Self.pairs(12))
+    #expect(scores.count == 5)
+    for (name, score) in scores {
+      let ends = try #require(score.interval)
+      #expect(ends.count == 2 && ends[0] <= score.value && score.value <= ends[1] && ends[0] < ends[1], "\(name)")
+    }
+    // The same questions give the same interval, one question none.
+    #expect(scorer.corpusScores(Self.pairs(12)) == scores)
+    #expect(scorer.corpusScores(Self.pairs(1)).values.allSatisfy { $0.interval == nil })
+    #expect(scorer.corpusScores([]).values.allSatisfy { $0.interval == nil && $0.value == 0 })
+  }
+}

@@ -38,6 +38,10 @@ import Testing
       // Equal in both runs: none is best.
       #expect(metrics.first { $0.name == "tuned_loss" }?.best == [])
       #expect(metrics.first { $0.name == "steps" }?.better == .neither)
+      // Nor where a reader sees no difference.
+      try site.edit("run.json", "\"best_eval_loss\": 1.254", "\"best_eval_loss\": 1.4552")
+      let close = try #require(try compared(site).metrics.first { $0.name == "best_eval_loss" })
+      #expect(close.shown(.ko) == ["1.455", "1.455"] && close.best == [])
       let chrf = try #require(metrics.first { $0.name == "chrf/taught" })
       #expect(chrf.better == .higher && chrf.label(.ko) == "chrF · 배운 사실 (n\u{A0}=\u{A0}5)")
     }
