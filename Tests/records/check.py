@@ -87,7 +87,7 @@ def settings(run, reader):
     faults = []
     for name in ("learning_rate", "lr_scheduler_type", "seed", "max_grad_norm"):
         # config.yaml is two levels deep here: "training:" and its settings, each perhaps with a reason.
-        found = re.search(rf"^  {name}:\s*(?:\n    value:)?\s*\"?([^\s\"]+)", config, re.M)
+        found = re.search(rf"^  {name}:(?:\n    value:)? \"?([^\s\"]+)", config, re.M)
         if not found or shown.get(f"training.{name}") != found[1]:
             faults.append(f"log: TensorBoard's text has training.{name} {shown.get(f'training.{name}')!r}, config.yaml has not")
     return faults
