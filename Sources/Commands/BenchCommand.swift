@@ -61,8 +61,9 @@ enum BenchCommand {
   ) throws -> [(String, JSONValue)] {
     let given = arguments.value("--batch") ?? "4x256"
     let sizes = given.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-    guard sizes.count == 2, sizes[0] > 0, sizes[1] > 1, sizes[0] <= 1 << 16, sizes[1] <= 1 << 20 else {
-      throw UsageError("--batch must be rows and tokens a row, such as 4x256, not '\(given)'")
+    // A million tokens are far more than a machine's memory holds, and few enough for no product of them to overflow.
+    guard sizes.count == 2, sizes[0] > 0, sizes[1] > 1, sizes[0] <= (1 << 20) / sizes[1] else {
+      throw UsageError("--batch must be rows and tokens a row, such as 4x256, a million at most, not '\(given)'")
     }
     let steps = try arguments.integer("--steps", atLeast: 1) ?? 4
     let decoder = try model.load(CPUBackend(), arithmetic, console: console)
@@ -91,6 +92,10 @@ enum BenchCommand {
   ) throws -> [(String, JSONValue)] {
     let length = try arguments.integer("--prompt-tokens", atLeast: 1) ?? 512
     let count = try arguments.integer("--new-tokens", atLeast: 2) ?? 96
+    let limit = try model.file.configuration().maxPositionEmbeddings
+    guard length < limit, count <= limit - length else {
+      throw UsageError("--prompt-tokens and --new-tokens must be at most the model's \(limit) together")
+    }
     let text = model.tokenizer.encode("대한민국의 역사와 문화에 대해 자세히 설명해 주세요. ", special: false)
     guard !text.isEmpty else { throw RunsError("\(model.resolved.name): its tokeniser makes nothing of Korean text") }
     let prompt = (0..<length).map { text[$0 % text.count] }

@@ -147,6 +147,8 @@ import Testing
 
       for (words, message) in [
         (["steps"], "step, generate, load, tokenize, not 'steps'"), (["step", "--batch", "4"], "--batch"),
+        (["step", "--batch", "65536x1048576"], "a million at most"),
+        (["generate", "--prompt-tokens", "9223372036854775807"], "the model's"),
         (["step", "--steps", "0"], "--steps"), (["tokenize"], "--data is missing"),
       ] {
         let result = try program.run(["bench"] + words + ["--model", model.path])
