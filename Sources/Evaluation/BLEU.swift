@@ -40,31 +40,17 @@ public struct BLEU: Sendable, Equatable {
   }
 
   /// The score of one answer, over the orders that it is long enough for.
-  public func sentence(_ pair: AnswerPair) -> Score {
-    var statistics = Statistics()
-    statistics.add(pair, tokenizer)
-    return statistics.score(effectiveOrder: true)
-  }
+  public func sentence(_ pair: AnswerPair) -> Score { Statistics(pair, tokenizer).score(effectiveOrder: true) }
 
   /// The score of many answers by their summed counts; 0 for none.
   public func corpus(_ pairs: [AnswerPair]) -> Score {
-    var statistics = Statistics()
-    for pair in pairs { statistics.add(pair, tokenizer) }
-    return statistics.score(effectiveOrder: false)
+    Statistics(sum: pairs.lazy.map { Statistics($0, tokenizer) }).score(effectiveOrder: false)
   }
 
   /// The corpus's score of any of these answers, by their places; one may count several times. Each answer is looked at once.
   func scoring(_ pairs: [AnswerPair]) -> ([Int]) -> Double {
-    let each = pairs.map { pair in
-      var statistics = Statistics()
-      statistics.add(pair, tokenizer)
-      return statistics
-    }
-    return { places in
-      var sum = Statistics()
-      for place in places { sum.add(each[place]) }
-      return sum.score(effectiveOrder: false).score
-    }
+    let each = pairs.map { Statistics($0, tokenizer) }
+    return { places in Statistics(sum: places.lazy.map { each[$0] }).score(effectiveOrder: false).score }
   }
 
   private struct Statistics {
@@ -73,25 +59,27 @@ public struct BLEU: Sendable, Equatable {
     var hypothesisLength = 0
     var referenceLength = 0
 
-    mutating func add(_ pair: AnswerPair, _ tokenizer: BLEUTokenizer) {
+    init(_ pair: AnswerPair, _ tokenizer: BLEUTokenizer) {
       let hypothesis = tokenizer.tokens(of: pair.hypothesis)
       let reference = tokenizer.tokens(of: pair.reference)
-      hypothesisLength += hypothesis.count
-      referenceLength += reference.count
+      hypothesisLength = hypothesis.count
+      referenceLength = reference.count
       for n in 1...order {
         let grams = NGrams.counts(of: hypothesis, order: n)
-        counts[n - 1] += NGrams.matches(grams, NGrams.counts(of: reference, order: n))
-        totals[n - 1] += max(0, hypothesis.count - n + 1)
+        counts[n - 1] = NGrams.matches(grams, NGrams.counts(of: reference, order: n))
+        totals[n - 1] = max(0, hypothesis.count - n + 1)
       }
     }
 
-    mutating func add(_ other: Statistics) {
-      for n in 0..<order {
-        counts[n] += other.counts[n]
-        totals[n] += other.totals[n]
+    init(sum parts: some Sequence<Statistics>) {
+      for part in parts {
+        for n in 0..<order {
+          counts[n] += part.counts[n]
+          totals[n] += part.totals[n]
+        }
+        hypothesisLength += part.hypothesisLength
+        referenceLength += part.referenceLength
       }
-      hypothesisLength += other.hypothesisLength
-      referenceLength += other.referenceLength
     }
 
     /// bp · exp(mean of ln p_n), where an order without a match counts as half a match, the next such one as a quarter …

@@ -12,20 +12,18 @@ public struct Bootstrap: Sendable {
   /// sacreBLEU's own seed.
   public static let seed = 12345
 
-  /// The indices of each draw.
-  private let draws: [[Int]]
+  /// The number of questions.
+  private let count: Int
 
-  public init(count: Int) {
-    var random = RandomNumbers(seed: UInt64(Self.seed))
-    draws = (0..<Self.resamples).map { _ in
-      (0..<count).map { _ in Int(random.next() % UInt64(max(count, 1))) }
-    }
-  }
+  public init(count: Int) { self.count = count }
 
   /// The middle 95% of the draws' scores; nil below two questions, where there is nothing to draw.
   public func interval(_ score: ([Int]) -> Double) -> [Double]? {
-    guard let count = draws.first?.count, count > 1 else { return nil }
-    let scores = draws.map(score).sorted()
+    guard count > 1 else { return nil }
+    var random = RandomNumbers(seed: UInt64(Self.seed))
+    let scores = (0..<Self.resamples).map { _ in
+      score((0..<count).map { _ in Int(random.next() % UInt64(count)) })
+    }.sorted()
     let tail = Int(Double(scores.count) * (1 - Self.confidence) / 2)
     return [scores[tail], scores[scores.count - 1 - tail]]
   }

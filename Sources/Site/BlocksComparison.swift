@@ -10,6 +10,7 @@ struct ComparisonBlocks: Sendable {
   let ledger: Ledger
 
   private var runs: [RunData] { comparison.runs }
+  private var short: (prefix: String, names: [String]) { Comparison.shortNames(comparison.ids) }
   private var language: SiteLanguage { words.language }
 
   // MARK: Which runs, and whether they can be compared
@@ -175,7 +176,7 @@ struct ComparisonBlocks: Sendable {
       : .text("Of the ") + common + .text(" questions that all runs answered, the tuned answers differ in ") + different
         + .text(".")
     if let best = answers.best {
-      let names = Comparison.shortNames(comparison.ids).names
+      let names = short.names
       let parts = runs.indices.map { index -> Rich in
         let others = runs.indices.filter { $0 != index }.map { runs[$0] }
         return .code(names[index]) + .text(" ") + count(best[index], .best, [runs[index]] + others)
@@ -220,7 +221,6 @@ struct ComparisonBlocks: Sendable {
   private func table(_ first: String, _ rows: [[Rich]], _ caption: String, files: [String], areNumbers: Bool) -> Rich {
     var names: [String] = []
     for file in files where !names.contains(file) { names.append(file) }
-    let short = Comparison.shortNames(comparison.ids)
     let columns =
       [DataTable.Column(name: first, isNumeric: first == "step")]
       + short.names.map { DataTable.Column(name: $0, isNumeric: areNumbers, isProse: !areNumbers) }
