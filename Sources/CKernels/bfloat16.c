@@ -16,6 +16,35 @@ KERNEL void ck_to_bf16(long rows, long columns, const float *x, long x_stride, u
   }
 }
 
+KERNEL void ck_round_to_bf16(long rows, long columns, float *x, long x_stride, uint16_t *out, long out_stride) {
+  for (long t = 0; t < rows; t++) {
+    float *from = x + t * x_stride;
+    uint16_t *to = out + t * out_stride;
+    for (long i = 0; i < columns; i++) {
+      uint32_t bits;
+      memcpy(&bits, from + i, 4);
+      uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) & 0xFFFF0000u;
+      uint32_t quiet = (bits & 0xFFFF0000u) | 0x400000u;
+      rounded = (bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded;
+      memcpy(from + i, &rounded, 4);
+      to[i] = (uint16_t)(rounded >> 16);
+    }
+  }
+}
+
+KERNEL void ck_transpose_bf16(
+    long rows, long columns, const uint16_t *x, long x_stride, uint16_t *out, long out_stride) {
+  for (long i = 0; i < columns; i++) {
+    for (long t = 0; t < rows; t++) out[i * out_stride + t] = x[t * x_stride + i];
+  }
+}
+
+KERNEL void ck_add_transposed(long rows, long columns, const float *x, long x_stride, float *y, long y_stride) {
+  for (long t = 0; t < rows; t++) {
+    for (long i = 0; i < columns; i++) y[t * y_stride + i] += x[i * x_stride + t];
+  }
+}
+
 KERNEL void ck_from_bf16(long n, const uint16_t *x, float *out) {
   for (long i = 0; i < n; i++) out[i] = bfloat16_to_float(x[i]);
 }

@@ -17,11 +17,26 @@ public protocol Backend: Sendable {
   func multiply(
     _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, beta: Float, into c: Matrix)
 
-  /// y (T,out) ← x (T,in) · wᵀ + bias, w (out,in) frozen. `bias` has one row of `out` columns.
-  func linear(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix)
+  /// c ← op(a) · op(b), added to c when `accumulate`: bfloat16 factors with float32 sums where both are such, else in float32.
+  func multiply(_ a: Operand, transposeA: Bool, _ b: Operand, transposeB: Bool, accumulate: Bool, into c: Matrix)
 
-  /// dx (T,in) ← dy (T,out) · w, added to dx when `accumulate`.
-  func linearInputGradient(_ dy: Matrix, _ w: Weight, into dx: Matrix, accumulate: Bool)
+  /// y (T,out) ← x (T,in) · wᵀ + bias, w (out,in) frozen. `bias` has one row of `out` columns. x is rounded where ``Weight/computes`` is
+  /// bfloat16, but may stay exact when it has a handful of rows.
+  func linear(_ x: Operand, _ w: Weight, bias: Matrix?, into y: Matrix)
+
+  /// dx (T,in) ← dy (T,out) · w, added to dx when `accumulate`. dy is rounded where ``Weight/computes`` is bfloat16.
+  func linearInputGradient(_ dy: Operand, _ w: Weight, into dx: Matrix, accumulate: Bool)
+
+  // MARK: bfloat16
+
+  /// out ← x rounded to the nearest bfloat16, ties to even.
+  func narrow(_ x: Matrix, into out: BFloat16Matrix)
+
+  /// The same, and x keeps the rounded numbers.
+  func round(_ x: Matrix, into out: BFloat16Matrix)
+
+  /// out ← x, exactly.
+  func widen(_ x: BFloat16Matrix, into out: Matrix)
 
   // MARK: Element-wise and row-wise steps
 
@@ -98,6 +113,16 @@ public protocol Backend: Sendable {
 
   /// The column of the largest element of each row (the first on ties), NaN-safe (a NaN never wins).
   func argmax(_ x: Matrix) -> [Int32]
+}
+
+extension Backend {
+  public func linear(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
+    linear(.f32(x), w, bias: bias, into: y)
+  }
+
+  public func linearInputGradient(_ dy: Matrix, _ w: Weight, into dx: Matrix, accumulate: Bool) {
+    linearInputGradient(.f32(dy), w, into: dx, accumulate: accumulate)
+  }
 }
 
 /// Which query rows attend to which key rows.

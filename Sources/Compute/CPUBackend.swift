@@ -19,16 +19,19 @@ public final class CPUBackend: Backend {
 
   public let threads: Threads
   public let products: Products
+  public let bfloat16: BFloat16Products
   private let rotary = Mutex<RotaryTable?>(nil)
-  let narrow = NarrowScratch()
+  let narrow = Scratch { BFloat16Storage(count: $0) }
+  let wide = Scratch { Storage(count: $0) }
   let tileScratch = TileScratch()
 
   public var name: String { products.rawValue }
 
   /// A backend on `threads` threads, by default as many as the process may use.
-  public init(threads: Int? = nil, products: Products = .fastest) {
+  public init(threads: Int? = nil, products: Products = .fastest, bfloat16: BFloat16Products = .fastest) {
     self.threads = Threads(threads)
     self.products = products
+    self.bfloat16 = bfloat16
     cb_use_calling_thread()
   }
 

@@ -18,29 +18,27 @@ extension CPUBackend {
     product(a, transposeA, b, transposeB, alpha: alpha, beta: beta, bias: nil, into: c)
   }
 
-  public func linear(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
+  public func linear(_ x: Operand, _ w: Weight, bias: Matrix?, into y: Matrix) {
     precondition(x.columns == w.columns && y.columns == w.rows && y.rows == x.rows)
     precondition(bias == nil || bias?.rows == 1 && bias?.columns == w.rows)
-    switch w.numbers {
-    case .f32(let values):
-      if x.rows <= CPUBackend.fewRows { return productOfFewRows(x, values, bias: bias, into: y) }
-      product(x, false, values, true, alpha: 1, beta: bias == nil ? 0 : 1, bias: bias, into: y)
-    case .bf16(let storage):
-      if x.rows <= CPUBackend.fewRows { return productOfFewRows(x, w, storage, bias: bias, into: y) }
-      product(x, w, storage, transposed: true, bias: bias, accumulate: false, into: y)
-    case .nf4, .int8: quantisedLinear(x, w, bias: bias, into: y)
+    guard w.computes == .f32 else {
+      if x.rows <= CPUBackend.fewRows, w.columns > 0 { return bfloat16ProductOfFewRows(x, w, bias: bias, into: y) }
+      return bfloat16Product(x, w, transposed: true, bias: bias, accumulate: false, into: y)
     }
+    guard case .f32(let values) = w.numbers else { return quantisedLinear(x.widened, w, bias: bias, into: y) }
+    if x.rows <= CPUBackend.fewRows { return productOfFewRows(x.widened, values, bias: bias, into: y) }
+    product(x.widened, false, values, true, alpha: 1, beta: bias == nil ? 0 : 1, bias: bias, into: y)
   }
 
-  public func linearInputGradient(_ dy: Matrix, _ w: Weight, into dx: Matrix, accumulate: Bool) {
+  public func linearInputGradient(_ dy: Operand, _ w: Weight, into dx: Matrix, accumulate: Bool) {
     precondition(dy.columns == w.rows && dx.columns == w.columns && dx.rows == dy.rows)
-    switch w.numbers {
-    case .f32(let values):
-      product(dy, false, values, false, alpha: 1, beta: accumulate ? 1 : 0, bias: nil, into: dx)
-    case .bf16(let storage):
-      product(dy, w, storage, transposed: false, bias: nil, accumulate: accumulate, into: dx)
-    case .nf4, .int8: quantisedInputGradient(dy, w, into: dx, accumulate: accumulate)
+    guard w.computes == .f32 else {
+      return bfloat16Product(dy, w, transposed: false, bias: nil, accumulate: accumulate, into: dx)
     }
+    guard case .f32(let values) = w.numbers else {
+      return quantisedInputGradient(dy.widened, w, into: dx, accumulate: accumulate)
+    }
+    product(dy.widened, false, values, false, alpha: 1, beta: accumulate ? 1 : 0, bias: nil, into: dx)
   }
 
   /// y (T,n) ← x (T,k) · wᵀ + bias for a handful of rows.

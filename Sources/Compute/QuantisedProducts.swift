@@ -9,7 +9,7 @@ extension CPUBackend {
   /// Bytes of a tile, unless one row or column of the weight takes more.
   private static let tileBytes = 2 << 20
 
-  /// y (T,n) ← x (T,k) · wᵀ + bias.
+  /// y (T,n) ← x (T,k) · wᵀ + bias, in float32.
   func quantisedLinear(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
     guard y.rows > 0, y.columns > 0, x.columns > 0 else {
       return y.rows == 0
@@ -20,7 +20,7 @@ extension CPUBackend {
     quantisedProduct(x, w, transposed: true, accumulate: bias != nil, into: y)
   }
 
-  /// dx (T,k) ← dy (T,n) · w, added to dx when `accumulate`.
+  /// dx (T,k) ← dy (T,n) · w, added to dx when `accumulate`, in float32.
   func quantisedInputGradient(_ dy: Matrix, _ w: Weight, into dx: Matrix, accumulate: Bool) {
     guard dx.rows > 0, dx.columns > 0 else { return }
     guard dy.columns > 0 else { return accumulate ? () : dx.fill(0) }
@@ -28,38 +28,27 @@ extension CPUBackend {
   }
 
   private func quantisedProduct(_ x: Matrix, _ w: Weight, transposed: Bool, accumulate: Bool, into y: Matrix) {
-    guard w.products == .bf16 else {
-      return tiles(of: w, transposed: transposed, bytes: 4) { part, tile in
-        let numbers = tile.assumingMemoryBound(to: Float.self)
-        let stride = transposed ? w.columns : part.count
-        w.widen(
-          rows: transposed ? part : 0..<w.rows, columns: transposed ? 0..<w.columns : part, into: numbers,
-          outStride: stride)
-        self.sgemm(
-          false, transposed, x.rows, part.count, x.columns, 1, x.pointer, x.stride, numbers, stride, accumulate ? 1 : 0,
-          y.pointer + part.lowerBound, y.stride)
-      }
+    tiles(of: w, transposed: transposed, bytes: 4) { part, tile in
+      let numbers = tile.assumingMemoryBound(to: Float.self)
+      let stride = transposed ? w.columns : part.count
+      w.widen(
+        rows: transposed ? part : 0..<w.rows, columns: transposed ? 0..<w.columns : part, into: numbers,
+        outStride: stride)
+      self.sgemm(
+        false, transposed, x.rows, part.count, x.columns, 1, x.pointer, x.stride, numbers, stride, accumulate ? 1 : 0,
+        y.pointer + part.lowerBound, y.stride)
     }
-    narrow.use(count: x.rows * x.columns) { rounded in
-      eachRows(x) { part in
-        let start = part.lowerBound
-        ck_to_bf16(part.count, x.columns, x.row(start), x.stride, rounded.base + start * x.columns, x.columns)
-      }
-      tiles(of: w, transposed: transposed, bytes: 2) { part, tile in
-        let numbers = tile.assumingMemoryBound(to: UInt16.self)
-        let stride = transposed ? w.columns : part.count
-        w.narrow(
-          rows: transposed ? part : 0..<w.rows, columns: transposed ? 0..<w.columns : part, into: numbers,
-          outStride: stride)
-        let to = y.pointer + part.lowerBound
-        let status = onednn_bf16_product(
-          transposed ? 1 : 0, x.rows, part.count, x.columns, rounded.base, x.columns, numbers, stride,
-          accumulate ? 1 : 0, to, y.stride)
-        if status != 0 {
-          self.plainProduct(
-            rounded, x.rows, x.columns, numbers, stride, transposed, accumulate, part.count, to, y.stride)
-        }
-      }
+  }
+
+  /// The same in bfloat16, by oneDNN.
+  func tiledProduct(_ x: BFloat16Matrix, _ w: Weight, transposed: Bool, accumulate: Bool, into y: Matrix) {
+    tiles(of: w, transposed: transposed, bytes: 2) { part, tile in
+      let numbers = tile.assumingMemoryBound(to: UInt16.self)
+      let stride = transposed ? w.columns : part.count
+      w.narrow(
+        rows: transposed ? part : 0..<w.rows, columns: transposed ? 0..<w.columns : part, into: numbers,
+        outStride: stride)
+      self.libraryProduct(x, numbers, stride, transposed, accumulate, part, y)
     }
   }
 
@@ -82,7 +71,7 @@ extension CPUBackend {
   }
 
   /// y (T,n) ← x (T,k) · wᵀ + bias for a handful of rows; x stays float32, and the codes are read as they are.
-  private func quantisedProductOfFewRows(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
+  func quantisedProductOfFewRows(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
     let k = w.columns
     threads.split(y.columns, minimum: CPUBackend.smallest / k, grain: 16) { part in
       let start = part.lowerBound
@@ -93,6 +82,10 @@ extension CPUBackend {
         ck_linear_few_int8(
           y.rows, part.count, k, x.pointer, x.stride, storage.codes + start * k, k, nil, to, y.stride)
         ck_int8_finish(y.rows, part.count, storage.absmax + start, bias, to, y.stride)
+      case .block8(let storage):
+        ck_linear_few_block8(
+          y.rows, part.count, k, x.pointer, x.stride, storage.codes + start * k,
+          storage.scales + start * k / storage.blockSize, storage.shift, bias, to, y.stride)
       case .nf4(let storage) where k % storage.blockSize == 0:
         withUnsafePointer(to: storage.view) {
           ck_linear_few_nf4(y.rows, part.count, k, x.pointer, x.stride, $0, start * k, bias, to, y.stride)

@@ -28,7 +28,15 @@ public struct ReferenceBackend: Backend {
     }
   }
 
-  public func linear(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
+  public func multiply(
+    _ a: Operand, transposeA: Bool, _ b: Operand, transposeB: Bool, accumulate: Bool, into c: Matrix
+  ) {
+    multiply(
+      a.widened, transposeA: transposeA, b.widened, transposeB: transposeB, alpha: 1, beta: accumulate ? 1 : 0, into: c)
+  }
+
+  public func linear(_ x: Operand, _ w: Weight, bias: Matrix?, into y: Matrix) {
+    let x = x.widened
     let weight = w.dequantised
     precondition(x.columns == w.columns && y.columns == w.rows && y.rows == x.rows)
     precondition(bias == nil || bias?.rows == 1 && bias?.columns == w.rows)
@@ -41,10 +49,24 @@ public struct ReferenceBackend: Backend {
     }
   }
 
-  public func linearInputGradient(_ dy: Matrix, _ w: Weight, into dx: Matrix, accumulate: Bool) {
+  public func linearInputGradient(_ dy: Operand, _ w: Weight, into dx: Matrix, accumulate: Bool) {
     multiply(
-      dy, transposeA: false, w.dequantised, transposeB: false, alpha: 1, beta: accumulate ? 1 : 0, into: dx)
+      dy.widened, transposeA: false, w.dequantised, transposeB: false, alpha: 1, beta: accumulate ? 1 : 0, into: dx)
   }
+
+  // MARK: bfloat16
+
+  public func narrow(_ x: Matrix, into out: BFloat16Matrix) {
+    precondition(x.rows == out.rows && x.columns == out.columns)
+    out.fill(0..<x.rows, from: x)
+  }
+
+  public func round(_ x: Matrix, into out: BFloat16Matrix) {
+    narrow(x, into: out)
+    widen(out, into: x)
+  }
+
+  public func widen(_ x: BFloat16Matrix, into out: Matrix) { out.copy(from: x.widened) }
 
   // MARK: Element-wise and row-wise steps
 

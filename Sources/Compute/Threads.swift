@@ -1,4 +1,4 @@
-import Dispatch
+import CKernels
 import Foundation
 import Synchronization
 
@@ -23,7 +23,7 @@ public struct Threads: Sendable {
     let grains = (total + grain - 1) / grain
     let parts = min(count, grains, max(1, total / max(1, minimum)))
     guard parts > 1 else { return body(0..<total) }
-    DispatchQueue.concurrentPerform(iterations: parts) { part in
+    shareOut(parts) { part in
       let start = grains * part / parts * grain
       let end = min(total, grains * (part + 1) / parts * grain)
       if start < end { body(start..<end) }
@@ -38,11 +38,25 @@ public struct Threads: Sendable {
       return
     }
     let next = Atomic<Int>(0)
-    DispatchQueue.concurrentPerform(iterations: workers) { _ in
+    shareOut(workers) { _ in
       while true {
         let task = next.add(1, ordering: .relaxed).oldValue
         guard task < total else { return }
         body(task)
+      }
+    }
+  }
+
+  /// Calls `body` once for each of 0..<parts on as many threads.
+  private func shareOut(_ parts: Int, _ body: @Sendable (Int) -> Void) {
+    withoutActuallyEscaping(body) { body in
+      var body = body
+      withUnsafeMutablePointer(to: &body) { pointer in
+        ck_share_out(
+          parts,
+          { context, part in
+            context?.assumingMemoryBound(to: (@Sendable (Int) -> Void).self).pointee(part)
+          }, pointer)
       }
     }
   }

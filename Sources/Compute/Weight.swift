@@ -12,6 +12,8 @@ public final class Weight: @unchecked Sendable {
     case nf4
     /// 8-bit codes with one scale a row (LLM.int8() without its outliers); products as ``Weight/products`` says.
     case int8
+    /// 8-bit codes with a scale for every 16 or 32 of them, as GGUF files have them; products as ``Weight/products`` says.
+    case block8
   }
 
   /// What the products with quantised numbers compute in, once a tile of them is dequantised.
@@ -23,6 +25,7 @@ public final class Weight: @unchecked Sendable {
     case bf16(BFloat16Storage)
     case nf4(NF4Storage)
     case int8(Int8Storage)
+    case block8(Block8Storage)
   }
 
   public let rows: Int
@@ -90,8 +93,31 @@ public final class Weight: @unchecked Sendable {
       let storage = Int8Storage(rows: rows, columns: columns)
       try pieces { part, piece in storage.quantise(piece, first: part.lowerBound, threads: threads) }
       numbers = .int8(storage)
+    case .block8:
+      let storage = Block8Storage(rows: rows, columns: columns, blockSize: 32)
+      try pieces { part, piece in
+        storage.take(piece, scales: Block8Storage.scales(for: piece), first: part.lowerBound, threads: threads)
+      }
+      numbers = .block8(storage)
     }
     self.init(rows: rows, columns: columns, numbers: numbers, products: kind == .bf16 ? .bf16 : products)
+  }
+
+  /// Numbers that are 8-bit whole numbers times a scale for every `blockSize` (16 or 32) of a row: `fill` writes rows of them into a matrix
+  /// and gives their scales, row by row.
+  public convenience init<Failure: Error>(
+    rows: Int, columns: Int, blockSize: Int, products: Products, threads: Threads,
+    fill: (Range<Int>, Matrix) throws(Failure) -> [Float]
+  ) throws(Failure) {
+    let storage = Block8Storage(rows: rows, columns: columns, blockSize: blockSize)
+    let step = max(64, (1 << 20) / max(1, columns))
+    let room = Matrix(min(step, rows), columns)
+    for start in stride(from: 0, to: rows, by: step) {
+      let part = start..<min(start + step, rows)
+      let piece = room.rows(0..<part.count)
+      storage.take(piece, scales: try fill(part, piece), first: start, threads: threads)
+    }
+    self.init(rows: rows, columns: columns, numbers: .block8(storage), products: products)
   }
 
   /// Numbers quantised before; nil if the parts don't belong to a tensor of this shape.
@@ -108,12 +134,22 @@ public final class Weight: @unchecked Sendable {
     self.products = products
   }
 
+  /// What its products compute in: where that is bfloat16, their other factor is rounded to it.
+  public var computes: Products {
+    switch numbers {
+    case .f32: .f32
+    case .bf16: .bf16
+    case .nf4, .int8, .block8: products
+    }
+  }
+
   public var kind: Kind {
     switch numbers {
     case .f32: .f32
     case .bf16: .bf16
     case .nf4: .nf4
     case .int8: .int8
+    case .block8: .block8
     }
   }
 
@@ -124,6 +160,7 @@ public final class Weight: @unchecked Sendable {
     case .bf16: rows * columns * 2
     case .nf4(let storage): storage.byteCount
     case .int8(let storage): storage.byteCount
+    case .block8(let storage): storage.byteCount
     }
   }
 
@@ -166,6 +203,7 @@ public final class Weight: @unchecked Sendable {
         first: part.lowerBound * columns + some.lowerBound, rows: part.count, columns: some.count, stride: columns,
         into: out, outStride: outStride)
     case .int8(let storage): storage.widen(rows: part, columns: some, into: out, outStride: outStride)
+    case .block8(let storage): storage.widen(rows: part, columns: some, into: out, outStride: outStride)
     }
   }
 
@@ -179,6 +217,21 @@ public final class Weight: @unchecked Sendable {
         first: part.lowerBound * columns + some.lowerBound, rows: part.count, columns: some.count, stride: columns,
         into: out, outStride: outStride)
     case .int8(let storage): storage.narrow(rows: part, columns: some, into: out, outStride: outStride)
+    case .block8(let storage): storage.narrow(rows: part, columns: some, into: out, outStride: outStride)
+    }
+  }
+
+  /// Where the codes of some rows' columns lie in memory, of a quantised weight.
+  func place(rows part: Range<Int>, columns some: Range<Int>) -> ck_next {
+    let first = part.lowerBound * columns + some.lowerBound
+    switch numbers {
+    case .f32, .bf16: return ck_next(base: nil, rows: 0, bytes: 0, stride: 0)
+    case .nf4(let storage):
+      return ck_next(base: storage.view.codes + first / 2, rows: part.count, bytes: some.count / 2, stride: columns / 2)
+    case .int8(let storage):
+      return ck_next(base: storage.codes + first, rows: part.count, bytes: some.count, stride: columns)
+    case .block8(let storage):
+      return ck_next(base: storage.codes + first, rows: part.count, bytes: some.count, stride: columns)
     }
   }
 
@@ -187,30 +240,5 @@ public final class Weight: @unchecked Sendable {
     precondition(values.isContiguous)
     let rounded = BFloat16Storage(values)
     rounded.widen(from: 0, count: values.rows * values.columns, into: values.pointer)
-  }
-}
-
-/// bfloat16 numbers of a matrix, row by row, 64-byte aligned.
-final class BFloat16Storage: @unchecked Sendable {
-  let count: Int
-  let base: UnsafeMutablePointer<UInt16>
-
-  init(count: Int) {
-    self.count = count
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 2, alignment: 64)
-    base = raw.bindMemory(to: UInt16.self, capacity: max(count, 1))
-  }
-
-  convenience init(_ values: Matrix) {
-    self.init(count: values.rows * values.columns)
-    ck_to_bf16(values.rows, values.columns, values.pointer, values.stride, base, values.columns)
-  }
-
-  deinit { UnsafeMutableRawPointer(base).deallocate() }
-
-  /// Numbers `from` … as floats.
-  func widen(from: Int, count: Int, into target: UnsafeMutablePointer<Float>) {
-    precondition(from >= 0 && count >= 0 && from + count <= self.count)
-    ck_from_bf16(count, base + from, target)
   }
 }

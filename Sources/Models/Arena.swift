@@ -16,8 +16,20 @@ final class Arena {
 
   /// A (rows, columns) matrix that is valid until the arena is reset to a mark made before it.
   func matrix(_ rows: Int, _ columns: Int) -> Matrix {
+    let (storage, offset) = take(rows * columns)
+    return Matrix(storage, offset: offset, rows: rows, columns: columns)
+  }
+
+  /// The same for numbers that are held in bfloat16 or float32.
+  func operand(_ rows: Int, _ columns: Int, _ precision: Weight.Products) -> Operand {
+    guard precision == .bf16 else { return .f32(matrix(rows, columns)) }
+    let (storage, offset) = take(BFloat16Matrix.floatCount(rows, columns))
+    return .bf16(BFloat16Matrix(storage, offset: offset, rows: rows, columns: columns))
+  }
+
+  private func take(_ floats: Int) -> (Storage, offset: Int) {
     // Rows of a multiple of 16 floats keep every matrix on a cache line.
-    let count = (rows * columns + 15) / 16 * 16
+    let count = (floats + 15) / 16 * 16
     while chunk < chunks.count, chunks[chunk].count - used < count {
       chunk += 1
       used = 0
@@ -27,7 +39,7 @@ final class Arena {
       used = 0
     }
     defer { used += count }
-    return Matrix(chunks[chunk], offset: used, rows: rows, columns: columns)
+    return (chunks[chunk], used)
   }
 
   var byteCount: Int { chunks.reduce(0) { $0 + $1.count * 4 } }

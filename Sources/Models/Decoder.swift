@@ -25,6 +25,11 @@ public final class Decoder: Sendable {
     self.inverseFrequencies = inverseFrequencies
   }
 
+  /// What the products with its layers' weights compute in, and with that what its activations are kept in.
+  var computes: Weight.Products {
+    layers.contains { $0.linears.contains { $0.weight.computes == .f32 } } ? .f32 : .bf16
+  }
+
   /// The number of weights, each counted once.
   public var parameterCount: Int {
     var count = embedTokens.rows * embedTokens.columns + norm.columns
@@ -51,7 +56,7 @@ public final class DecoderSession {
   private let arena = Arena()
   private var doraScales: [String: DoRAScale] = [:]
   /// So many supervised rows meet the head at once: the vocabulary-sized matrix is never whole in memory.
-  private static let headChunk = 96
+  private static let headChunk = 256
 
   public init(_ decoder: Decoder, adapter: LoraAdapter?, gradientCheckpointing: Bool = false) {
     self.decoder = decoder
@@ -65,11 +70,13 @@ public final class DecoderSession {
   private var backend: any Backend { decoder.backend }
   private var width: Int { decoder.configuration.hiddenSize }
 
-  private func runner(dropoutSeed: UInt64?) -> LayerRunner {
+  /// The runner for a step of so many tokens.
+  private func runner(tokens: Int, dropoutSeed: UInt64?) -> LayerRunner {
     LayerRunner(
       backend: backend, configuration: decoder.configuration, inverseFrequencies: decoder.inverseFrequencies,
       adapter: adapter,
-      arena: arena, dropoutSeed: dropoutSeed, doraScales: doraScales)
+      arena: arena, dropoutSeed: dropoutSeed, doraScales: doraScales,
+      precision: tokens < Operand.fewestRoundedRows ? .f32 : decoder.computes)
   }
 
   /// Gives the arena back and takes note of the adapter's numbers, which may have changed since the last call.
@@ -100,7 +107,7 @@ public final class DecoderSession {
   ) -> [Float] {
     guard let adapter, !batch.targets.isEmpty else { return losses(batch) }
     begin()
-    let runner = runner(dropoutSeed: dropoutSeed)
+    let runner = runner(tokens: batch.ids.count, dropoutSeed: dropoutSeed)
     var x = arena.matrix(batch.ids.count, width)
     backend.gather(embedTokens, rows: batch.ids, into: x)
     noise?.add(to: x, segments: batch.segments)
@@ -198,7 +205,7 @@ public final class DecoderSession {
     ids: [Int32], positions: [Int32], segments: [AttentionSegment], cache: KeyValueCache?,
     places: [(from: Range<Int>, to: Range<Int>)]
   ) -> Matrix {
-    let runner = runner(dropoutSeed: nil)
+    let runner = runner(tokens: ids.count, dropoutSeed: nil)
     var x = arena.matrix(ids.count, width)
     var out = arena.matrix(ids.count, width)
     backend.gather(embedTokens, rows: ids, into: x)

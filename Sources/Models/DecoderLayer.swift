@@ -28,32 +28,37 @@ struct DecoderLayer: Sendable {
   var linears: [Linear] { [qProj, kProj, vProj, oProj, gateProj, upProj, downProj] }
 }
 
-/// What one layer's forward keeps for its backward. T packed tokens, D width, F feed-forward width.
+/// What one layer's forward keeps for its backward, which makes the rest again. T packed tokens, D width, F feed-forward width.
 struct LayerActivations {
-  /// (T, D): the layer's input, the norms' outputs, the sum after attention.
+  /// (T, D): the layer's input and the sum after attention.
   var x: Matrix
-  var norm1: Matrix
   var residual: Matrix
-  var norm2: Matrix
-  /// (T, 1)
+  /// (T, 1): of the two norms.
   var inverseRMS1: Matrix
   var inverseRMS2: Matrix
   /// (T, heads·headSize), and (T, kvHeads·headSize) for k and v; q and k are rotated.
-  var q: Matrix
-  var k: Matrix
-  var v: Matrix
-  var attention: Matrix
+  var q: Operand
+  var k: Operand
+  var v: Operand
+  var attention: Operand
   /// (T, heads)
   var logSumExp: Matrix
   /// (T, F)
-  var gate: Matrix
-  var up: Matrix
-  var product: Matrix
+  var gate: Operand
+  var up: Operand
   /// What the heads' norms were given, where the family has them.
   var queryNorm: HeadNorm?
   var keyNorm: HeadNorm?
+  /// By a linear layer's path: scaling · A·x of its adapter (T, r).
+  var lows: [String: Operand] = [:]
   /// By a linear layer's path: its product before DoRA's magnitude (T, out).
   var products: [String: Matrix] = [:]
+}
+
+/// What goes into a linear layer or comes back to it: the numbers, and as its products take them.
+struct LayerInput {
+  var matrix: Matrix
+  var operand: Operand
 }
 
 /// What an RMSNorm over each head keeps for its backward.
@@ -75,10 +80,42 @@ struct LayerRunner {
   let dropoutSeed: UInt64?
   /// By a linear layer's path; empty unless the adapter is a DoRA one.
   let doraScales: [String: DoRAScale]
+  /// What the activations are kept in. In bfloat16 every step goes on with the rounded numbers, so that what is made again in the backward
+  /// equals what was dropped.
+  let precision: Weight.Products
 
   private var heads: Int { configuration.numAttentionHeads }
   private var kvHeads: Int { configuration.numKeyValueHeads }
   private var headSize: Int { configuration.headSize }
+
+  // MARK: Precision
+
+  func operand(_ x: Matrix) -> Operand {
+    let operand = arena.operand(x.rows, x.columns, precision)
+    guard case .bf16(let rounded) = operand else { return .f32(x) }
+    backend.narrow(x, into: rounded)
+    return operand
+  }
+
+  func input(_ x: Matrix) -> LayerInput { LayerInput(matrix: x, operand: operand(x)) }
+
+  /// Where to compute what `kept` will hold: there, or in memory that ``settle(_:into:)`` rounds from.
+  private func workplace(for kept: Operand) -> Matrix {
+    if case .f32(let matrix) = kept { matrix } else { arena.matrix(kept.rows, kept.columns) }
+  }
+
+  /// `kept` ← x; x then has the rounded numbers.
+  private func settle(_ x: Matrix, into kept: Operand) {
+    if case .bf16(let rounded) = kept { backend.round(x, into: rounded) }
+  }
+
+  /// What was kept, in float32.
+  private func restored(_ kept: Operand) -> Matrix {
+    guard case .bf16(let rounded) = kept else { return kept.widened }
+    let matrix = arena.matrix(kept.rows, kept.columns)
+    backend.widen(rounded, into: matrix)
+    return matrix
+  }
 
   // MARK: Queries and keys
 
@@ -88,10 +125,10 @@ struct LayerRunner {
 
   /// out (T, heads·headSize) ← the projection of x, normalised head by head where `gain` is given, and rotated.
   private func heads(
-    _ projection: Linear, _ gain: Matrix?, _ kept: HeadNorm?, _ x: Matrix, positions: [Int32],
-    _ products: inout [String: Matrix], into out: Matrix
+    _ projection: Linear, _ gain: Matrix?, _ kept: HeadNorm?, _ x: LayerInput, _ s: LayerActivations,
+    positions: [Int32], into out: Matrix
   ) {
-    products[projection.path] = linear(projection, x, into: kept?.x ?? out)
+    linear(projection, x, s, into: kept?.x ?? out)
     if let gain, let kept {
       backend.rmsNorm(
         perHead(kept.x), gain: gain, epsilon: configuration.rmsNormEpsilon, into: perHead(out),
@@ -115,82 +152,131 @@ struct LayerRunner {
 
   // MARK: The block
 
+  /// Memory for what a forward keeps.
+  private func activations(_ layer: DecoderLayer, x: Matrix) -> LayerActivations {
+    let t = x.rows
+    func kept(_ columns: Int) -> Operand { arena.operand(t, columns, precision) }
+    var s = LayerActivations(
+      x: x, residual: arena.matrix(t, x.columns), inverseRMS1: arena.matrix(t, 1), inverseRMS2: arena.matrix(t, 1),
+      q: kept(heads * headSize), k: kept(kvHeads * headSize), v: kept(kvHeads * headSize),
+      attention: kept(heads * headSize), logSumExp: arena.matrix(t, heads),
+      gate: kept(configuration.intermediateSize), up: kept(configuration.intermediateSize),
+      queryNorm: headNorm(layer.qNorm, t, heads: heads), keyNorm: headNorm(layer.kNorm, t, heads: kvHeads))
+    for linear in layer.linears {
+      guard let lora = adapter?.layer(linear.path) else { continue }
+      s.lows[linear.path] = kept(lora.a.rows)
+      if doraScales[linear.path] != nil { s.products[linear.path] = arena.matrix(t, lora.b.rows) }
+    }
+    return s
+  }
+
+  /// The norm of x, in memory of its own; the inverse RMS is noted.
+  private func normalised(_ x: Matrix, _ gain: Matrix, inverseRMS: Matrix) -> LayerInput {
+    let norm = arena.matrix(x.rows, x.columns)
+    backend.rmsNorm(x, gain: gain, epsilon: configuration.rmsNormEpsilon, into: norm, inverseRMS: inverseRMS)
+    return input(norm)
+  }
+
+  /// silu(gate) · up, in memory of its own.
+  private func product(gate: Matrix, up: Matrix) -> LayerInput {
+    let product = arena.matrix(gate.rows, gate.columns)
+    backend.swiGLU(gate: gate, up: up, into: product)
+    return input(product)
+  }
+
   /// out (T,D) ← the layer applied to x (T,D). With a cache, keys and values go into its rows `cacheRows`, and `segments` speak of these.
   /// Without `out` only what ``backward(_:_:segments:positions:d:needsInput:)`` needs is made: gradient checkpointing knows the output.
   func forward(
     _ layer: DecoderLayer, x: Matrix, positions: [Int32], segments: [AttentionSegment], cache: CacheLayer? = nil,
     into out: Matrix?
   ) -> LayerActivations {
-    let t = x.rows
-    var s = LayerActivations(
-      x: x, norm1: arena.matrix(t, x.columns), residual: arena.matrix(t, x.columns), norm2: arena.matrix(t, x.columns),
-      inverseRMS1: arena.matrix(t, 1), inverseRMS2: arena.matrix(t, 1),
-      q: arena.matrix(t, heads * headSize), k: arena.matrix(t, kvHeads * headSize),
-      v: arena.matrix(t, kvHeads * headSize),
-      attention: arena.matrix(t, heads * headSize), logSumExp: arena.matrix(t, heads),
-      gate: arena.matrix(t, configuration.intermediateSize), up: arena.matrix(t, configuration.intermediateSize),
-      product: arena.matrix(t, configuration.intermediateSize),
-      queryNorm: headNorm(layer.qNorm, t, heads: heads), keyNorm: headNorm(layer.kNorm, t, heads: kvHeads))
-    let epsilon = configuration.rmsNormEpsilon
-
-    backend.rmsNorm(x, gain: layer.inputLayernorm, epsilon: epsilon, into: s.norm1, inverseRMS: s.inverseRMS1)
-    heads(layer.qProj, layer.qNorm, s.queryNorm, s.norm1, positions: positions, &s.products, into: s.q)
-    heads(layer.kProj, layer.kNorm, s.keyNorm, s.norm1, positions: positions, &s.products, into: s.k)
-    s.products[layer.vProj.path] = linear(layer.vProj, s.norm1, into: s.v)
-    cache?.store(k: s.k, v: s.v)
+    let s = activations(layer, x: x)
+    let mark = arena.mark
+    defer { arena.reset(to: mark) }
+    let norm1 = normalised(x, layer.inputLayernorm, inverseRMS: s.inverseRMS1)
+    let (q, k, v) = (workplace(for: s.q), workplace(for: s.k), workplace(for: s.v))
+    heads(layer.qProj, layer.qNorm, s.queryNorm, norm1, s, positions: positions, into: q)
+    heads(layer.kProj, layer.kNorm, s.keyNorm, norm1, s, positions: positions, into: k)
+    linear(layer.vProj, norm1, s, into: v)
+    settle(q, into: s.q)
+    settle(k, into: s.k)
+    settle(v, into: s.v)
+    cache?.store(k: k, v: v)
+    let attention = workplace(for: s.attention)
     backend.attention(
-      q: s.q, k: cache?.keys ?? s.k, v: cache?.values ?? s.v, segments: segments, heads: heads, kvHeads: kvHeads,
-      into: s.attention, logSumExp: cache == nil ? s.logSumExp : nil)
-    s.products[layer.oProj.path] = linear(layer.oProj, s.attention, into: s.residual)
+      q: q, k: cache?.keys ?? k, v: cache?.values ?? v, segments: segments, heads: heads, kvHeads: kvHeads,
+      into: attention, logSumExp: cache == nil ? s.logSumExp : nil)
+    settle(attention, into: s.attention)
+    linear(layer.oProj, LayerInput(matrix: attention, operand: s.attention), s, into: s.residual)
     backend.add(x, scaledBy: 1, to: s.residual)
 
-    backend.rmsNorm(
-      s.residual, gain: layer.postAttentionLayernorm, epsilon: epsilon, into: s.norm2, inverseRMS: s.inverseRMS2)
-    s.products[layer.gateProj.path] = linear(layer.gateProj, s.norm2, into: s.gate)
-    s.products[layer.upProj.path] = linear(layer.upProj, s.norm2, into: s.up)
-    backend.swiGLU(gate: s.gate, up: s.up, into: s.product)
-    // DoRA's magnitude needs the last product too.
-    if out != nil || doraScales[layer.downProj.path] != nil {
-      let out = out ?? arena.matrix(t, x.columns)
-      s.products[layer.downProj.path] = linear(layer.downProj, s.product, into: out)
+    let norm2 = normalised(s.residual, layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2)
+    let (gate, up) = (workplace(for: s.gate), workplace(for: s.up))
+    linear(layer.gateProj, norm2, s, into: gate)
+    linear(layer.upProj, norm2, s, into: up)
+    settle(gate, into: s.gate)
+    settle(up, into: s.up)
+    // Without `out` the last adapter's A·x and DoRA's product are still to be made.
+    if out != nil || s.lows[layer.downProj.path] != nil {
+      let out = out ?? arena.matrix(x.rows, x.columns)
+      linear(layer.downProj, product(gate: gate, up: up), s, into: out)
       backend.add(s.residual, scaledBy: 1, to: out)
     }
     return s
   }
 
   /// Turns d (T,D), the gradient of the layer's output, into the gradient of its input, in place, and adds the adapter's gradients.
-  /// `needsInput` false skips what only layers below would need. gate and up of `s` are overwritten.
+  /// `needsInput` false skips what only layers below would need. gate and up of `s` may be overwritten.
   func backward(
     _ layer: DecoderLayer, _ s: LayerActivations, segments: [AttentionSegment], positions: [Int32], d: Matrix,
     needsInput: Bool
   ) {
-    let mark = arena.mark
+    let start = arena.mark
+    defer { arena.reset(to: start) }
     let t = d.rows
     let dNorm = arena.matrix(t, d.columns)
+    func isAdapted(_ linears: Linear...) -> Bool { linears.contains { adapter?.layer($0.path) != nil } }
 
     // d is the gradient of both the residual and the MLP's output.
+    var mark = arena.mark
+    let (gate, up) = (restored(s.gate), restored(s.up))
     let dProduct = arena.matrix(t, configuration.intermediateSize)
-    linearBackward(layer.downProj, s, dy: d, x: s.product, dx: dProduct, accumulate: false)
-    backend.swiGLUBackward(dOut: dProduct, gate: s.gate, up: s.up, dGate: s.gate, dUp: s.up)
-    linearBackward(layer.upProj, s, dy: s.up, x: s.norm2, dx: dNorm, accumulate: false)
-    linearBackward(layer.gateProj, s, dy: s.gate, x: s.norm2, dx: dNorm, accumulate: true)
+    let inner = arena.mark
+    linearBackward(
+      layer.downProj, s, dy: input(d), x: isAdapted(layer.downProj) ? product(gate: gate, up: up) : nil, dx: dProduct,
+      accumulate: false)
+    arena.reset(to: inner)
+    backend.swiGLUBackward(dOut: dProduct, gate: gate, up: up, dGate: gate, dUp: up)
+    let norm2 =
+      isAdapted(layer.gateProj, layer.upProj)
+      ? normalised(s.residual, layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2) : nil
+    linearBackward(layer.upProj, s, dy: input(up), x: norm2, dx: dNorm, accumulate: false)
+    linearBackward(layer.gateProj, s, dy: input(gate), x: norm2, dx: dNorm, accumulate: true)
     backend.rmsNormBackward(
       dNorm, x: s.residual, gain: layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2, into: d, accumulate: true)
+    arena.reset(to: mark)
 
+    mark = arena.mark
+    let attention = restored(s.attention)
     let dAttention = arena.matrix(t, heads * headSize)
-    linearBackward(layer.oProj, s, dy: d, x: s.attention, dx: dAttention, accumulate: false)
+    linearBackward(
+      layer.oProj, s, dy: input(d), x: LayerInput(matrix: attention, operand: s.attention), dx: dAttention,
+      accumulate: false)
     let dq = arena.matrix(t, heads * headSize)
     let dk = arena.matrix(t, kvHeads * headSize)
     let dv = arena.matrix(t, kvHeads * headSize)
     backend.attentionBackward(
-      dOut: dAttention, q: s.q, k: s.k, v: s.v, out: s.attention, logSumExp: s.logSumExp, segments: segments,
-      heads: heads,
-      kvHeads: kvHeads, dq: dq, dk: dk, dv: dv)
+      dOut: dAttention, q: restored(s.q), k: restored(s.k), v: restored(s.v), out: attention, logSumExp: s.logSumExp,
+      segments: segments, heads: heads, kvHeads: kvHeads, dq: dq, dk: dk, dv: dv)
     headsBackward(layer.qNorm, s.queryNorm, positions: positions, d: dq)
     headsBackward(layer.kNorm, s.keyNorm, positions: positions, d: dk)
-    linearBackward(layer.vProj, s, dy: dv, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: false)
-    linearBackward(layer.kProj, s, dy: dk, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: true)
-    linearBackward(layer.qProj, s, dy: dq, x: s.norm1, dx: needsInput ? dNorm : nil, accumulate: true)
+    let norm1 =
+      isAdapted(layer.qProj, layer.kProj, layer.vProj)
+      ? normalised(s.x, layer.inputLayernorm, inverseRMS: s.inverseRMS1) : nil
+    let dx = needsInput ? dNorm : nil
+    linearBackward(layer.vProj, s, dy: input(dv), x: norm1, dx: dx, accumulate: false)
+    linearBackward(layer.kProj, s, dy: input(dk), x: norm1, dx: dx, accumulate: true)
+    linearBackward(layer.qProj, s, dy: input(dq), x: norm1, dx: dx, accumulate: true)
     if needsInput {
       backend.rmsNormBackward(
         dNorm, x: s.x, gain: layer.inputLayernorm, inverseRMS: s.inverseRMS1, into: d, accumulate: true)

@@ -68,9 +68,9 @@ public enum WeightPrecision: Sendable, Equatable {
   case bf16
   /// Rounded to bfloat16 but held and multiplied in float32, for a CPU without such instructions.
   case bf16InF32
-  /// The layers' matrices in bitsandbytes' NF4, embedding and head in what the products compute in.
+  /// The layers' matrices in bitsandbytes' NF4, embedding and head in what the products compute in, or as exactly in a file's own 8 bits.
   case nf4(doubleQuant: Bool, products: Weight.Products)
-  /// The layers' matrices in row-wise 8 bits, embedding and head in what the products compute in.
+  /// The layers' matrices in row-wise 8 bits, embedding and head as for NF4.
   case int8(products: Weight.Products)
 
   /// How embedding and head are held, which are never quantised.
@@ -174,9 +174,19 @@ private struct WeightReader {
     }
   }
 
-  /// A matrix outside the layers: embedding or head.
+  /// A matrix outside the layers: embedding or head. Beside quantised layers it stays in a GGUF file's own 8-bit codes where it has some,
+  /// which hold the same numbers in half the memory.
   func weight(_ name: String, _ rows: Int, _ columns: Int) throws -> Weight {
-    try weight(name, rows, columns, precision.outsideLayers)
+    let info = try checked(name, rows, columns)
+    guard precision != precision.outsideLayers, precision.outsideLayers == .bf16, case .gguf(let gguf) = file,
+      let blockSize = GGUFFile.scaledBlockSize(info)
+    else { return try weight(name, rows, columns, precision.outsideLayers) }
+    return try Weight(
+      rows: rows, columns: columns, blockSize: blockSize, products: .bf16, threads: Threads(threads)
+    ) { part, piece in
+      try read(info, rows: part, into: piece)
+      return try gguf.scales(info.name, rows: part)
+    }
   }
 
   /// Read in pieces, so that the float32 numbers of a large matrix are never whole in memory unless they stay.

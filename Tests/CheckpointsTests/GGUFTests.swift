@@ -41,6 +41,25 @@ private func expectedTensors() throws -> [JSONValue] {
     #expect(at == oracle.count)
   }
 
+  /// Every number of these types is a whole number of eight bits times its scale.
+  @Test func scalesBelongToTheNumbers() throws {
+    var types: Set<TensorType> = []
+    for tensor in model.tensors {
+      guard let size = GGUFFile.scaledBlockSize(tensor) else { continue }
+      types.insert(tensor.type)
+      let scales = try model.scales(tensor.name, rows: 0..<tensor.rows)
+      let values = try model.floats(tensor.name)
+      #expect(scales.count * size == values.count)
+      for (index, value) in values.enumerated() where scales[index / size].magnitude > 1e-30 {
+        let code = (value / scales[index / size]).rounded()
+        #expect(code >= -128 && code <= 127 && code * scales[index / size] == value)
+      }
+      #expect(throws: CheckpointError.self) { try model.scales(tensor.name, rows: 0..<tensor.rows + 1) }
+    }
+    #expect(types == [.q8_0, .q5_0, .q6_K])
+    #expect(throws: CheckpointError.self) { try model.scales("test.f16.weight", rows: 0..<1) }
+  }
+
   @Test func readsRowsAsOfAMatrix() throws {
     let name = "test.f16.weight"
     let info = try #require(model.info(name))

@@ -50,8 +50,8 @@ import Testing
           let y = strided(numbers.matrix(rows, outputs))
           y.fill(.nan)
           let given = copy(x)
-          // A few rows stay float32; more of them are rounded like the weight.
-          if rows > CPUBackend.fewRows { Weight.roundToBFloat16(given) }
+          // Without the instructions, a few rows stay float32; others are rounded like the weight.
+          if rows > CPUBackend.fewRows || backend.bfloat16 == .panels { Weight.roundToBFloat16(given) }
           let expected = Matrix(rows, outputs)
           reference.linear(given, w, bias: bias, into: expected)
           backend.linear(x, w, bias: bias, into: y)
@@ -121,5 +121,51 @@ import Testing
       backend.gather(w, rows: [49, 0, 7, 7], into: out)
       #expect(sameBits(out, w.dequantised.gathering([49, 0, 7, 7])))
     }
+  }
+
+  /// Factors of all shapes that adapters have, turned or not.
+  @Test(arguments: ProductTests.sizes + [(150, 16, 2100), (16, 1030, 40), (1030, 16, 40), (40, 130, 32)])
+  func multiplyEqualsTheReference(m: Int, n: Int, k: Int) {
+    var numbers = Numbers(17)
+    for backend in backends {
+      for (transposeA, transposeB) in [(false, false), (false, true), (true, false), (true, true)] {
+        let a = half(transposeA ? numbers.matrix(k, m) : numbers.matrix(m, k))
+        let b = half(transposeB ? numbers.matrix(n, k) : numbers.matrix(k, n))
+        for accumulate in [false, true] {
+          let c = numbers.matrix(m, n, padding: 2)
+          let expected = copy(c)
+          if !accumulate { c.fill(.nan) }
+          reference.multiply(
+            .bf16(a), transposeA: transposeA, .bf16(b), transposeB: transposeB, accumulate: accumulate, into: expected)
+          backend.multiply(
+            .bf16(a), transposeA: transposeA, .bf16(b), transposeB: transposeB, accumulate: accumulate, into: c)
+          #expect(difference(c, expected) < 1e-4)
+          #expect(paddingIsUntouched(c))
+        }
+      }
+    }
+  }
+
+  @Test func anOperandThatWasRoundedBeforeGivesTheSameBits() {
+    var numbers = Numbers(18)
+    let w = Weight(numbers.matrix(130, 77), kind: .bf16)
+    for backend in backends {
+      for rows in [3, 40] {
+        let x = numbers.matrix(rows, 77)
+        let rounded = BFloat16Matrix(rows, 77)
+        backend.round(x, into: rounded)
+        #expect(sameBits(x, rounded.widened))
+        let (one, other) = (Matrix(rows, 130), Matrix(rows, 130))
+        backend.linear(.bf16(rounded), w, bias: nil, into: one)
+        backend.linear(x, w, bias: nil, into: other)
+        #expect(sameBits(one, other))
+      }
+    }
+  }
+
+  private func half(_ x: Matrix) -> BFloat16Matrix {
+    let rounded = BFloat16Matrix(x.rows, x.columns)
+    reference.narrow(x, into: rounded)
+    return rounded
   }
 }

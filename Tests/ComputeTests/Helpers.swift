@@ -101,5 +101,5 @@ let reference = ReferenceBackend()
 /// Every way the fast backend can be set up on this machine.
 let backends: [CPUBackend] =
   CPUBackend.Products.fastest == .oneDNN
-  ? [CPUBackend(threads: 1), CPUBackend(threads: 2), CPUBackend(threads: 3, products: .openBLAS)]
+  ? [CPUBackend(threads: 1), CPUBackend(threads: 2, bfloat16: .oneDNN), CPUBackend(threads: 3, products: .openBLAS)]
   : [CPUBackend(threads: 1), CPUBackend(threads: 3)]

@@ -11,6 +11,14 @@
 extern "C" {
 #endif
 
+// Threads (workers.c).
+
+/// One part of a work.
+typedef void ck_part(void *context, long part);
+/// Calls `body` once for each of 0..<parts, on the calling thread and as many workers; returns when all are done. Work that is shared out
+/// from within a part, or while another thread's goes on, is done by its caller alone.
+void ck_share_out(long parts, ck_part *body, void *context);
+
 // Steps over rows (elementwise.c).
 
 /// y ← y + alpha · x, (rows, columns).
@@ -86,6 +94,13 @@ void ck_to_bf16(long rows, long columns, const float *x, long x_stride, uint16_t
 /// out ← x, exactly.
 void ck_from_bf16(long n, const uint16_t *x, float *out);
 
+/// x ← x rounded to bfloat16, and out the same numbers as bfloat16.
+void ck_round_to_bf16(long rows, long columns, float *x, long x_stride, uint16_t *out, long out_stride);
+/// out (columns, rows) ← xᵀ.
+void ck_transpose_bf16(long rows, long columns, const uint16_t *x, long x_stride, uint16_t *out, long out_stride);
+/// y (rows, columns) ← y + xᵀ, x (columns, rows).
+void ck_add_transposed(long rows, long columns, const float *x, long x_stride, float *y, long y_stride);
+
 // Whether there is a NaN or an infinity (reductions.c).
 
 /// The index of the first of n elements that is NaN or infinite; -1 if all are finite.
@@ -146,6 +161,55 @@ void ck_int8_to_bf16(
     long rows, long columns, const int8_t *codes, long stride, const float *absmax, uint16_t *out, long out_stride);
 /// y (rows, n) ← y · absmax / 127 of its column + bias (null if there is none).
 void ck_int8_finish(long rows, long n, const float *absmax, const float *bias, float *y, long y_stride);
+
+// 8-bit codes with a scale for every 1 << shift (16 or 32) of them (block8.c); rows are whole numbers of such blocks.
+
+/// codes (n) ← x / its scale, a whole number from -128 to 127 but for the rounding of x.
+void ck_block8_codes(long n, const float *x, const float *scales, long shift, int8_t *codes);
+/// out (rows, columns) ← code · scale of the numbers from `first` on; the next row begins `stride` numbers later.
+void ck_block8_to_f32(
+    long rows, long columns, const int8_t *codes, const float *scales, long first, long stride, long shift, float *out,
+    long out_stride);
+/// The same, each rounded to the nearest bfloat16.
+void ck_block8_to_bf16(
+    long rows, long columns, const int8_t *codes, const float *scales, long first, long stride, long shift,
+    uint16_t *out, long out_stride);
+/// y (rows, n) ← x (rows, k) · wᵀ + bias with w the n rows of k codes.
+void ck_linear_few_block8(
+    long rows, long n, long k, const float *x, long x_stride, const int8_t *codes, const float *scales, long shift,
+    const float *bias, float *y, long y_stride);
+
+// Products of bfloat16 numbers with float32 sums (bfloat16_products.c), only where ck_bf16_products_here().
+
+/// Whether this CPU has AVX512-BF16 and nothing better.
+int ck_bf16_products_here(void);
+/// A panel of `vectors` (1, 2 or 4) times 16 columns of the result of x · wᵀ: rows 0..<n of w (n, k). Of k rounded up to an even number
+/// of numbers times 16 · vectors; what w doesn't have is zero. The panel begins at a cache line.
+void ck_bf16_pack_rows(const uint16_t *w, long stride, long n, long k, int vectors, uint16_t *panel);
+/// The same for x · w: columns 0..<n of w (k, n).
+void ck_bf16_pack_columns(const uint16_t *w, long stride, long n, long k, int vectors, uint16_t *panel);
+/// Memory that will be read soon: `rows` rows of `bytes`, the next one `stride` bytes on.
+typedef struct {
+  const void *base;
+  long rows, bytes, stride;
+} ck_next;
+/// y (m, n) ← (or += when `accumulate`) x (m, k) · panel. Where k is odd, each row of x has a zero after it. Meanwhile `next` comes into
+/// the second cache, so that packing it won't wait for memory.
+void ck_bf16_panel_product(
+    long m, long n, long k, const uint16_t *x, long x_stride, const uint16_t *panel, int vectors, const ck_next *next,
+    int accumulate, float *y, long y_stride);
+/// y (rows, n) ← x (rows, k) · w[0..<n]ᵀ + bias, for few rows of x: reads each weight once.
+void ck_bf16_few_rows(
+    long rows, long n, long k, const uint16_t *x, long x_stride, const uint16_t *w, long w_stride, const float *bias,
+    float *y, long y_stride);
+/// Whether ck_bf16_few_rows_nf4 takes rows of k numbers of this tensor.
+int ck_bf16_few_nf4_takes(long k, const ck_nf4 *w);
+/// out (rows, k) ← x with the 32 even numbers of each 64 before the odd ones: the order of NF4's codes.
+void ck_bf16_even_odd(long rows, long k, const uint16_t *x, long x_stride, uint16_t *out);
+/// ck_linear_few_nf4 with x (rows, k) made by ck_bf16_even_odd. The code book counts with 16 bits, block maxima and sums are float32.
+void ck_bf16_few_rows_nf4(
+    long rows, long n, long k, const uint16_t *x, const ck_nf4 *w, long first, const float *bias, float *y,
+    long y_stride);
 
 // Attention (attention.c). One call is one kv head of one segment, `group` query heads at once.
 

@@ -19,3 +19,9 @@ void cq_q8_0(const uint8_t *in, float *out, size_t blocks);
 void cq_q4_k(const uint8_t *in, float *out, size_t blocks);
 void cq_q5_k(const uint8_t *in, float *out, size_t blocks);
 void cq_q6_k(const uint8_t *in, float *out, size_t blocks);
+
+// The scales of formats whose numbers are a whole number times a scale: one for 32 numbers (Q8_0, Q5_0) or 16 (Q6_K).
+
+void cq_q8_0_scales(const uint8_t *in, float *scales, size_t blocks);
+void cq_q5_0_scales(const uint8_t *in, float *scales, size_t blocks);
+void cq_q6_k_scales(const uint8_t *in, float *scales, size_t blocks);

@@ -1,0 +1,384 @@
+// Products of bfloat16 numbers with the instructions of AVX512-BF16: vdpbf16ps adds the products of sixteen pairs to sixteen floats.
+//
+// The weight is packed, a panel of up to 64 columns of the result at a time, so that the sixteen lanes of a register are columns and the
+// two numbers of a pair are neighbours of the contracted dimension; the rows of x are read as they lie, a pair broadcast to all lanes.
+#include "vector.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+
+#define PAIRS __attribute__((target("arch=x86-64-v4,avx512bf16")))
+#define PAIRS_INLINE PAIRS INLINE
+
+int ck_bf16_products_here(void) {
+  unsigned a, b, c, d;
+  if (!__builtin_cpu_supports("x86-64-v4") || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return 0;
+  int pairs = (a >> 5) & 1;
+  // Tiles of AMX are several times faster than this: there oneDNN has the better code.
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+  return pairs && !((d >> 22) & 1);
+}
+
+// MARK: Packing
+
+// Sixteen registers of sixteen words, rows for columns.
+PAIRS_INLINE void transpose_words(__m512i r[16]) {
+  __m512i t[16];
+  _Pragma("unroll") for (int i = 0; i < 8; i++) {
+    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+  }
+  _Pragma("unroll") for (int i = 0; i < 4; i++) {
+    r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+    r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+  }
+  // Quarters: the even ones with 0x88, the odd ones with 0xDD.
+  _Pragma("unroll") for (int i = 0; i < 4; i++) {
+    t[i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0x88);
+    t[4 + i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0xDD);
+    t[8 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0x88);
+    t[12 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0xDD);
+  }
+  _Pragma("unroll") for (int i = 0; i < 4; i++) {
+    r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
+    r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xDD);
+    r[4 + i] = _mm512_shuffle_i32x4(t[4 + i], t[12 + i], 0x88);
+    r[12 + i] = _mm512_shuffle_i32x4(t[4 + i], t[12 + i], 0xDD);
+  }
+}
+
+PAIRS_INLINE __mmask32 first_halves(long count) { return count >= 32 ? 0xFFFFFFFFu : count <= 0 ? 0 : (1u << count) - 1; }
+PAIRS_INLINE __mmask16 first_words(long count) { return count >= 16 ? 0xFFFF : count <= 0 ? 0 : (__mmask16)((1u << count) - 1); }
+
+PAIRS void ck_bf16_pack_rows(const uint16_t *w, long stride, long n, long k, int vectors, uint16_t *panel) {
+  for (int v = 0; v < vectors; v++) {
+    for (long i = 0; i < k; i += 32) {
+      __mmask32 mask = first_halves(k - i);
+      __m512i lines[16];
+      for (long a = 0; a < 16; a++) {
+        long row = 16 * v + a;
+        lines[a] = row < n ? _mm512_maskz_loadu_epi16(mask, w + row * stride + i) : _mm512_setzero_si512();
+      }
+      transpose_words(lines);
+      long pairs = k - i >= 32 ? 16 : (k - i + 1) / 2;
+      for (long a = 0; a < pairs; a++) _mm512_store_si512(panel + ((i / 2 + a) * vectors + v) * 32, lines[a]);
+    }
+  }
+}
+
+PAIRS void ck_bf16_pack_columns(const uint16_t *w, long stride, long n, long k, int vectors, uint16_t *panel) {
+  static const uint16_t interleaved[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+                                           8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+  const __m512i lower = _mm512_loadu_si512(interleaved);
+  const __m512i upper = _mm512_add_epi16(lower, _mm512_set1_epi16(16));
+  for (long i = 0; i < k; i += 2) {
+    uint16_t *to = panel + i / 2 * vectors * 32;
+    for (int v = 0; v < vectors; v += 2) {
+      __mmask32 mask = first_halves(n - 16 * v);
+      __m512i first = _mm512_maskz_loadu_epi16(mask, w + i * stride + 16 * v);
+      __m512i second = i + 1 < k ? _mm512_maskz_loadu_epi16(mask, w + (i + 1) * stride + 16 * v) : _mm512_setzero_si512();
+      _mm512_store_si512(to + 32 * v, _mm512_permutex2var_epi16(first, lower, second));
+      if (v + 1 < vectors) _mm512_store_si512(to + 32 * v + 32, _mm512_permutex2var_epi16(first, upper, second));
+    }
+  }
+}
+
+// MARK: Panels
+
+// How far ahead of its use the panel is fetched from the second cache, in numbers.
+enum { AHEAD = 1024 };
+
+// ROWS rows of x against a panel of VECTORS registers a pair: every sum stays in a register.
+#define PANEL_ROWS(ROWS, VECTORS)                                                                                  \
+  PAIRS_INLINE void panel_##ROWS##_##VECTORS(                                                                    \
+      long k, const uint16_t *x, long x_stride, const uint16_t *panel, int accumulate, float *y, long y_stride,  \
+      const __mmask16 *masks) {                                                                                  \
+    __m512 sums[ROWS][VECTORS];                                                                                  \
+    _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                           \
+      _Pragma("unroll") for (int v = 0; v < VECTORS; v++) {                                                      \
+        sums[t][v] = accumulate ? _mm512_maskz_loadu_ps(masks[v], y + t * y_stride + 16 * v) : _mm512_setzero_ps(); \
+      }                                                                                                          \
+    }                                                                                                            \
+    for (long i = 0; i < k; i += 2, panel += 32 * VECTORS) {                                                     \
+      __m512bh columns[VECTORS];                                                                                 \
+      _Pragma("unroll") for (int v = 0; v < VECTORS; v++) {                                                      \
+        columns[v] = (__m512bh)_mm512_load_si512(panel + 32 * v);                                                \
+        _mm_prefetch((const char *)(panel + 32 * v + AHEAD), _MM_HINT_T0);                                       \
+      }                                                                                                          \
+      _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                         \
+        int pair;                                                                                                \
+        memcpy(&pair, x + t * x_stride + i, 4);                                                                  \
+        __m512bh both = (__m512bh)_mm512_set1_epi32(pair);                                                       \
+        _Pragma("unroll") for (int v = 0; v < VECTORS; v++) sums[t][v] = _mm512_dpbf16_ps(sums[t][v], both, columns[v]); \
+      }                                                                                                          \
+    }                                                                                                            \
+    _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                           \
+      _Pragma("unroll") for (int v = 0; v < VECTORS; v++) {                                                      \
+        _mm512_mask_storeu_ps(y + t * y_stride + 16 * v, masks[v], sums[t][v]);                                  \
+      }                                                                                                          \
+    }                                                                                                            \
+  }
+
+// Fetches lines `from` ..< `to` of what comes next into the second cache.
+PAIRS_INLINE void fetch(const ck_next *next, long from, long to) {
+  long lines = (next->bytes + 63) / 64;
+  for (long line = from; line < to; line++) {
+    _mm_prefetch((const char *)next->base + line / lines * next->stride + line % lines * 64, _MM_HINT_T1);
+  }
+}
+
+#define PANEL(VECTORS)                                                                                             \
+  PANEL_ROWS(1, VECTORS)                                                                                         \
+  PANEL_ROWS(2, VECTORS)                                                                                         \
+  PANEL_ROWS(3, VECTORS)                                                                                         \
+  PANEL_ROWS(4, VECTORS)                                                                                         \
+  PANEL_ROWS(5, VECTORS)                                                                                         \
+  PANEL_ROWS(6, VECTORS)                                                                                         \
+  PAIRS static void panel_of_##VECTORS(                                                                          \
+      long m, long n, long k, const uint16_t *x, long x_stride, const uint16_t *panel, const ck_next *next,      \
+      int accumulate, float *y, long y_stride) {                                                                 \
+    long lines = next->rows * ((next->bytes + 63) / 64), groups = (m + 5) / 6;                                   \
+    __mmask16 masks[VECTORS];                                                                                    \
+    for (int v = 0; v < VECTORS; v++) masks[v] = first_words(n - 16 * v);                                        \
+    for (long t = 0; t < m; t += 6, x += 6 * x_stride, y += 6 * y_stride) {                                      \
+      fetch(next, lines * (t / 6) / groups, lines * (t / 6 + 1) / groups);                                       \
+      switch (m - t) {                                                                                           \
+        case 1: panel_1_##VECTORS(k, x, x_stride, panel, accumulate, y, y_stride, masks); break;                 \
+        case 2: panel_2_##VECTORS(k, x, x_stride, panel, accumulate, y, y_stride, masks); break;                 \
+        case 3: panel_3_##VECTORS(k, x, x_stride, panel, accumulate, y, y_stride, masks); break;                 \
+        case 4: panel_4_##VECTORS(k, x, x_stride, panel, accumulate, y, y_stride, masks); break;                 \
+        case 5: panel_5_##VECTORS(k, x, x_stride, panel, accumulate, y, y_stride, masks); break;                 \
+        default: panel_6_##VECTORS(k, x, x_stride, panel, accumulate, y, y_stride, masks);                       \
+      }                                                                                                          \
+    }                                                                                                            \
+  }
+
+PANEL(1)
+PANEL(2)
+PANEL(4)
+
+void ck_bf16_panel_product(
+    long m, long n, long k, const uint16_t *x, long x_stride, const uint16_t *panel, int vectors, const ck_next *next,
+    int accumulate, float *y, long y_stride) {
+  switch (vectors) {
+    case 1: panel_of_1(m, n, k, x, x_stride, panel, next, accumulate, y, y_stride); break;
+    case 2: panel_of_2(m, n, k, x, x_stride, panel, next, accumulate, y, y_stride); break;
+    default: panel_of_4(m, n, k, x, x_stride, panel, next, accumulate, y, y_stride);
+  }
+}
+
+// MARK: Few rows
+
+// Four rows of the weight against ROWS rows of x; the next four are fetched meanwhile, for rows are too short for the CPU to see it coming.
+#define FEW_PAIRS(ROWS)                                                                                            \
+  PAIRS_INLINE void few_pairs_##ROWS(                                                                            \
+      long k, const uint16_t *x, long x_stride, const uint16_t *const w[4], long ahead, const float *bias, float *y, \
+      long y_stride, int weights) {                                                                              \
+    __m512 sums[ROWS][4];                                                                                        \
+    _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                           \
+      _Pragma("unroll") for (int o = 0; o < 4; o++) sums[t][o] = _mm512_setzero_ps();                            \
+    }                                                                                                            \
+    for (long i = 0; i < k; i += 32) {                                                                           \
+      __mmask32 mask = first_halves(k - i);                                                                      \
+      __m512bh lines[4];                                                                                         \
+      _Pragma("unroll") for (int o = 0; o < 4; o++) {                                                            \
+        lines[o] = (__m512bh)_mm512_maskz_loadu_epi16(mask, w[o] + i);                                           \
+        _mm_prefetch((const char *)(w[o] + i + ahead), _MM_HINT_T0);                                             \
+      }                                                                                                          \
+      _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                         \
+        __m512bh from = (__m512bh)_mm512_maskz_loadu_epi16(mask, x + t * x_stride + i);                          \
+        _Pragma("unroll") for (int o = 0; o < 4; o++) sums[t][o] = _mm512_dpbf16_ps(sums[t][o], from, lines[o]); \
+      }                                                                                                          \
+    }                                                                                                            \
+    for (int t = 0; t < ROWS; t++) {                                                                             \
+      for (int o = 0; o < weights; o++) {                                                                        \
+        float total = _mm512_reduce_add_ps(sums[t][o]);                                                          \
+        y[t * y_stride + o] = bias ? total + bias[o] : total;                                                    \
+      }                                                                                                          \
+    }                                                                                                            \
+  }
+
+FEW_PAIRS(1)
+FEW_PAIRS(2)
+FEW_PAIRS(3)
+FEW_PAIRS(4)
+
+PAIRS void ck_bf16_few_rows(
+    long rows, long n, long k, const uint16_t *x, long x_stride, const uint16_t *w, long w_stride, const float *bias,
+    float *y, long y_stride) {
+  for (long o = 0; o < n; o += 4) {
+    int weights = n - o < 4 ? (int)(n - o) : 4;
+    const uint16_t *four[4];
+    for (int j = 0; j < 4; j++) four[j] = w + (o + (j < weights ? j : 0)) * w_stride;
+    const float *some_bias = bias ? bias + o : NULL;
+    for (long t = 0; t < rows; t += 4) {
+      const uint16_t *from = x + t * x_stride;
+      float *to = y + t * y_stride + o;
+      switch (rows - t) {
+        case 1: few_pairs_1(k, from, x_stride, four, 4 * w_stride, some_bias, to, y_stride, weights); break;
+        case 2: few_pairs_2(k, from, x_stride, four, 4 * w_stride, some_bias, to, y_stride, weights); break;
+        case 3: few_pairs_3(k, from, x_stride, four, 4 * w_stride, some_bias, to, y_stride, weights); break;
+        default: few_pairs_4(k, from, x_stride, four, 4 * w_stride, some_bias, to, y_stride, weights);
+      }
+    }
+  }
+}
+
+// MARK: Few rows of NF4 codes
+
+// The numbers of a block are the code book's times its maximum, so the sums take the code book's values and each block's sum its maximum.
+// A value is the sum of two bfloat16 numbers, which together have 16 bits: nothing is lost but the rounding of x.
+
+// The maxima of `count` blocks from `block` on.
+PAIRS static void block_maxima(const ck_nf4 *w, long block, long count, float *out) {
+  if (w->absmax) {
+    memcpy(out, w->absmax + block, (size_t)count * sizeof(float));
+    return;
+  }
+  __m512 offset = _mm512_set1_ps(w->nested_offset);
+  for (long i = 0; i < count; i += 16) {
+    __mmask16 mask = first_words(count - i);
+    __m512i code = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, w->nested_codes + block + i));
+    __m512i outer = _mm512_srli_epi32(
+        _mm512_add_epi32(
+            _mm512_set1_epi32((int)(block + i)), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)),
+        (unsigned)w->nested_shift);
+    __m512 value = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, code, w->nested_code_book, 4);
+    long from = (block + i) >> w->nested_shift, to = (block + (count - i < 16 ? count : i + 16) - 1) >> w->nested_shift;
+    __m512 scale = from == to ? _mm512_set1_ps(w->nested_absmax[from])
+                              : _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, outer, w->nested_absmax, 4);
+    // Not fused: the same bits as the other paths.
+    _mm512_mask_storeu_ps(out + i, mask, _mm512_add_ps(_mm512_mul_ps(value, scale), offset));
+  }
+}
+
+// A code book as two tables of bfloat16 numbers whose sums are its values, twice over: the index's fifth bit doesn't count.
+PAIRS_INLINE void split_code_book(const float *code_book, __m512i *high, __m512i *low) {
+  uint16_t highs[32], lows[32];
+  for (int i = 0; i < 32; i++) {
+    float value = code_book[i & 15];
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    highs[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+    float rest = value - bfloat16_to_float(highs[i]);
+    memcpy(&bits, &rest, 4);
+    lows[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+  }
+  *high = _mm512_loadu_si512(highs);
+  *low = _mm512_loadu_si512(lows);
+}
+
+enum { NF4_BLOCK = 64, MOST_BLOCKS = 1024 };
+
+#define FEW_NF4_PAIRS(ROWS)                                                                                        \
+  PAIRS_INLINE void few_nf4_pairs_##ROWS(                                                                        \
+      long blocks, const uint16_t *x, long x_stride, const uint8_t *const codes[4], const float *const maxima[4], \
+      __m512i high, __m512i low, const float *bias, float *y, long y_stride, int weights) {                      \
+    __m512 sums[ROWS][4];                                                                                        \
+    _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                           \
+      _Pragma("unroll") for (int o = 0; o < 4; o++) sums[t][o] = _mm512_setzero_ps();                            \
+    }                                                                                                            \
+    for (long b = 0; b < blocks; b++) {                                                                          \
+      _Pragma("unroll") for (int o = 0; o < 4; o++) {                                                            \
+        const uint8_t *from = codes[o] + b * (NF4_BLOCK / 2);                                                    \
+        _mm_prefetch((const char *)(from + 2048), _MM_HINT_T0);                                                  \
+        __m512i odd = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)from));                           \
+        __m512i even = _mm512_srli_epi16(odd, 4);                                                                \
+        __m512bh even_high = (__m512bh)_mm512_permutexvar_epi16(even, high);                                     \
+        __m512bh even_low = (__m512bh)_mm512_permutexvar_epi16(even, low);                                       \
+        __m512bh odd_high = (__m512bh)_mm512_permutexvar_epi16(odd, high);                                       \
+        __m512bh odd_low = (__m512bh)_mm512_permutexvar_epi16(odd, low);                                         \
+        __m512 scale = _mm512_set1_ps(maxima[o][b]);                                                             \
+        _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                       \
+          const uint16_t *at = x + t * x_stride + b * NF4_BLOCK;                                                 \
+          __m512bh evens = (__m512bh)_mm512_loadu_si512(at), odds = (__m512bh)_mm512_loadu_si512(at + 32);       \
+          __m512 sum = _mm512_dpbf16_ps(_mm512_setzero_ps(), even_low, evens);                                   \
+          __m512 other = _mm512_dpbf16_ps(_mm512_setzero_ps(), odd_low, odds);                                   \
+          sum = _mm512_dpbf16_ps(sum, even_high, evens);                                                         \
+          other = _mm512_dpbf16_ps(other, odd_high, odds);                                                       \
+          sums[t][o] = _mm512_fmadd_ps(_mm512_add_ps(sum, other), scale, sums[t][o]);                            \
+        }                                                                                                        \
+      }                                                                                                          \
+    }                                                                                                            \
+    for (int t = 0; t < ROWS; t++) {                                                                             \
+      for (int o = 0; o < weights; o++) {                                                                        \
+        float total = _mm512_reduce_add_ps(sums[t][o]);                                                          \
+        y[t * y_stride + o] = bias ? total + bias[o] : total;                                                    \
+      }                                                                                                          \
+    }                                                                                                            \
+  }
+
+FEW_NF4_PAIRS(1)
+FEW_NF4_PAIRS(2)
+FEW_NF4_PAIRS(3)
+FEW_NF4_PAIRS(4)
+
+int ck_bf16_few_nf4_takes(long k, const ck_nf4 *w) {
+  return w->block_shift == 6 && k % NF4_BLOCK == 0 && k / NF4_BLOCK <= MOST_BLOCKS;
+}
+
+PAIRS void ck_bf16_even_odd(long rows, long k, const uint16_t *x, long x_stride, uint16_t *out) {
+  for (long t = 0; t < rows; t++) {
+    for (long b = 0; b < k; b += NF4_BLOCK) {
+      const uint16_t *from = x + t * x_stride + b;
+      uint16_t *to = out + t * k + b;
+      for (int i = 0; i < NF4_BLOCK / 2; i++) {
+        to[i] = from[2 * i];
+        to[NF4_BLOCK / 2 + i] = from[2 * i + 1];
+      }
+    }
+  }
+}
+
+PAIRS void ck_bf16_few_rows_nf4(
+    long rows, long n, long k, const uint16_t *x, const ck_nf4 *w, long first, const float *bias, float *y,
+    long y_stride) {
+  __m512i high, low;
+  split_code_book(w->code_book, &high, &low);
+  long blocks = k / NF4_BLOCK;
+  float maxima[4][MOST_BLOCKS];
+  for (long o = 0; o < n; o += 4) {
+    int weights = n - o < 4 ? (int)(n - o) : 4;
+    const uint8_t *codes[4];
+    const float *scales[4];
+    for (int j = 0; j < 4; j++) {
+      long start = first + (o + (j < weights ? j : 0)) * k;
+      codes[j] = w->codes + start / 2;
+      block_maxima(w, start / NF4_BLOCK, blocks, maxima[j]);
+      scales[j] = maxima[j];
+    }
+    const float *some_bias = bias ? bias + o : NULL;
+    for (long t = 0; t < rows; t += 4) {
+      const uint16_t *from = x + t * k;
+      float *to = y + t * y_stride + o;
+      switch (rows - t) {
+        case 1: few_nf4_pairs_1(blocks, from, k, codes, scales, high, low, some_bias, to, y_stride, weights); break;
+        case 2: few_nf4_pairs_2(blocks, from, k, codes, scales, high, low, some_bias, to, y_stride, weights); break;
+        case 3: few_nf4_pairs_3(blocks, from, k, codes, scales, high, low, some_bias, to, y_stride, weights); break;
+        default: few_nf4_pairs_4(blocks, from, k, codes, scales, high, low, some_bias, to, y_stride, weights);
+      }
+    }
+  }
+}
+
+#else
+
+int ck_bf16_products_here(void) { return 0; }
+int ck_bf16_few_nf4_takes(long k, const ck_nf4 *w) { return 0; }
+void ck_bf16_pack_rows(const uint16_t *w, long stride, long n, long k, int vectors, uint16_t *panel) {}
+void ck_bf16_pack_columns(const uint16_t *w, long stride, long n, long k, int vectors, uint16_t *panel) {}
+void ck_bf16_panel_product(
+    long m, long n, long k, const uint16_t *x, long x_stride, const uint16_t *panel, int vectors, const ck_next *next,
+    int accumulate, float *y, long y_stride) {}
+void ck_bf16_few_rows(
+    long rows, long n, long k, const uint16_t *x, long x_stride, const uint16_t *w, long w_stride, const float *bias,
+    float *y, long y_stride) {}
+void ck_bf16_even_odd(long rows, long k, const uint16_t *x, long x_stride, uint16_t *out) {}
+void ck_bf16_few_rows_nf4(
+    long rows, long n, long k, const uint16_t *x, const ck_nf4 *w, long first, const float *bias, float *y,
+    long y_stride) {}
+
+#endif
