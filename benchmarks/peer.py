@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The same work by transformers and PEFT, for `compare`. Each prints one JSON object.
+"""The same work by transformers and PEFT or llama.cpp, for `compare`. Each prints one JSON object.
 
-usage: peer.py chat MODEL TRAIN.jsonl EVAL.jsonl ADAPTER    one pass over TRAIN in file order, 4 rows a step, padded; the adapter is saved
+usage: peer.py chat MODEL TRAIN.jsonl EVAL.jsonl ADAPTER f32|bf16    one pass over TRAIN in file order, 4 rows a step, padded; the adapter is saved
        peer.py step MODEL f32|bf16|nf4 ROWSxTOKENS STEPS
        peer.py generate MODEL PROMPT_TOKENS NEW_TOKENS
        peer.py tokenize MODEL FILE
+       peer.py llama FILE.gguf PROMPT_TOKENS NEW_TOKENS      by llama-cpp-python, on all cores
 
 MODEL is a Hugging Face folder. LoRA has rank 16 and alpha 32 on all linear layers, without dropout. `chat` supervises what the template prints
 after the generation prompt and takes a learning rate of 2e-4 that falls to 0 along a line.
@@ -14,8 +15,9 @@ import resource
 import sys
 import time
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+if sys.argv[1:2] != ["llama"]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
 LORA = dict(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
 
@@ -35,7 +37,7 @@ def adapted(path, kind):
     return model, [p for p in model.parameters() if p.requires_grad]
 
 
-def chat(path, train, held_out, out):
+def chat(path, train, held_out, out, kind):
     tokenizer = AutoTokenizer.from_pretrained(path)
 
     def rows(file):
@@ -74,7 +76,7 @@ def chat(path, train, held_out, out):
         return total / count
 
     torch.manual_seed(0)
-    model, parameters = adapted(path, "bf16")
+    model, parameters = adapted(path, kind)
     data, held = rows(train), rows(held_out)
     steps = len(data) // 4
     optimizer = torch.optim.AdamW(parameters, lr=2e-4, weight_decay=0.0)
@@ -137,8 +139,32 @@ def tokenize(path, file):
     return {"tokens_per_second": tokens / seconds, "tokens": tokens}
 
 
+def llama(file, prompt_tokens, new_tokens):
+    import os
+
+    from llama_cpp import Llama
+
+    prompt_tokens, new_tokens = int(prompt_tokens), int(new_tokens)
+    cores = len(os.sched_getaffinity(0))
+    model = Llama(file, n_ctx=prompt_tokens + new_tokens + 8, n_threads=cores, n_threads_batch=cores, n_batch=512, verbose=False)
+    text = model.tokenize("대한민국의 역사와 문화에 대해 자세히 설명해 주세요. ".encode(), add_bos=False)
+    prompt = [text[place % len(text)] for place in range(prompt_tokens)]
+    model.eval(prompt[:8])
+    model.reset()
+    start = time.perf_counter()
+    model.eval(prompt)
+    token = model.sample(temp=0)
+    first = time.perf_counter() - start
+    start = time.perf_counter()
+    for _ in range(new_tokens - 1):
+        model.eval([token])
+        token = model.sample(temp=0)
+    return {"prefill_tokens_per_second": prompt_tokens / first,
+            "decode_tokens_per_second": (new_tokens - 1) / (time.perf_counter() - start)}
+
+
 def main():
-    works = {"chat": chat, "step": step, "generate": generate, "tokenize": tokenize}
+    works = {"chat": chat, "step": step, "generate": generate, "tokenize": tokenize, "llama": llama}
     if len(sys.argv) < 3 or sys.argv[1] not in works:
         sys.exit(__doc__.strip())
     result = works[sys.argv[1]](*sys.argv[2:])

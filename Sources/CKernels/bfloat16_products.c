@@ -271,7 +271,8 @@ PAIRS_INLINE void split_code_book(const float *code_book, __m512i *high, __m512i
   *low = _mm512_loadu_si512(lows);
 }
 
-enum { NF4_BLOCK = 64, MOST_BLOCKS = 1024 };
+// How far ahead codes are fetched, in bytes: less than memory takes meanwhile makes them wait.
+enum { NF4_BLOCK = 64, MOST_BLOCKS = 1024, FETCHED = 8192 };
 
 #define FEW_NF4_PAIRS(ROWS)                                                                                        \
   PAIRS_INLINE void few_nf4_pairs_##ROWS(                                                                        \
@@ -284,7 +285,7 @@ enum { NF4_BLOCK = 64, MOST_BLOCKS = 1024 };
     for (long b = 0; b < blocks; b++) {                                                                          \
       _Pragma("unroll") for (int o = 0; o < 4; o++) {                                                            \
         const uint8_t *from = codes[o] + b * (NF4_BLOCK / 2);                                                    \
-        _mm_prefetch((const char *)(from + 2048), _MM_HINT_T0);                                                  \
+        _mm_prefetch((const char *)(from + FETCHED), _MM_HINT_T0);                                                  \
         __m512i odd = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)from));                           \
         __m512i even = _mm512_srli_epi16(odd, 4);                                                                \
         __m512bh even_high = (__m512bh)_mm512_permutexvar_epi16(even, high);                                     \
