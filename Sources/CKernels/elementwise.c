@@ -51,6 +51,43 @@ KERNEL void ck_swiglu_backward(
   }
 }
 
+INLINE uint16_t to_bfloat16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  // A NaN stays one: its upper bits are set in every result of these steps.
+  return (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+}
+
+KERNEL void ck_swiglu_bf16(
+    long rows, long columns, const uint16_t *gate, long gate_stride, const uint16_t *up, long up_stride, uint16_t *out,
+    long out_stride) {
+  for (long t = 0; t < rows; t++) {
+    const uint16_t *g = gate + t * gate_stride, *u = up + t * up_stride;
+    uint16_t *o = out + t * out_stride;
+    for (long i = 0; i < columns; i++) {
+      float x = bfloat16_to_float(g[i]);
+      o[i] = to_bfloat16(x / (1.0f + vector_exp(-x)) * bfloat16_to_float(u[i]));
+    }
+  }
+}
+
+KERNEL void ck_swiglu_backward_bf16(
+    long rows, long columns, const float *dout, long dout_stride, uint16_t *gate, long gate_stride, uint16_t *up,
+    long up_stride) {
+  for (long t = 0; t < rows; t++) {
+    const float *d = dout + t * dout_stride;
+    uint16_t *g = gate + t * gate_stride, *u = up + t * up_stride;
+#pragma clang loop vectorize(assume_safety)
+    for (long i = 0; i < columns; i++) {
+      float x = bfloat16_to_float(g[i]), y = bfloat16_to_float(u[i]);
+      float s = 1.0f / (1.0f + vector_exp(-x));
+      float slope = s * (1.0f + x * (1.0f - s));
+      u[i] = to_bfloat16(d[i] * x * s);
+      g[i] = to_bfloat16(d[i] * y * slope);
+    }
+  }
+}
+
 KERNEL void ck_rope(
     long rows, long heads, long head_size, const float *cosines, const float *sines, float sign, float *x,
     long x_stride) {

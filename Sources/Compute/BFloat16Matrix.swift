@@ -72,6 +72,8 @@ public struct BFloat16Matrix: @unchecked Sendable {
 
   func row(_ index: Int) -> UnsafeMutablePointer<UInt16> { base + index * stride }
 
+  func hasShape(of other: BFloat16Matrix) -> Bool { rows == other.rows && columns == other.columns }
+
   /// Rounds some rows of x, of the same shape.
   func fill(_ part: Range<Int>, from x: Matrix) {
     let start = part.lowerBound

@@ -134,8 +134,29 @@ extension CPUBackend {
     }
   }
 
-  /// y (T,n) ← x (T,k) · op(w) + bias, or added to y when `accumulate`; op transposes w (n,k) when `transposed`.
-  func bfloat16Product(_ x: Operand, _ w: Weight, transposed: Bool, bias: Matrix?, accumulate: Bool, into y: Matrix) {
+  /// y (T,n) ← x (T,k) · op(w) + bias + low · op(factor), or added to y when `accumulate`; op transposes w (n,k) when `transposed`.
+  func bfloat16Product(
+    _ x: Operand, _ w: Weight, transposed: Bool, bias: Matrix?, adding lowRank: LowRank?, accumulate: Bool,
+    into y: Matrix
+  ) {
+    if bfloat16 == .panels, x.columns > 0, let lowRank, case .bf16(let low) = lowRank.low,
+      case .bf16(let factor) = lowRank.factor, low.columns <= Self.panelDepth
+    {
+      return rounded(x) { x in
+        panelProduct(
+          x, PackedSource(w, transposed: transposed), bias: bias,
+          adding: (low, PackedSource(factor, transposed: transposed)), accumulate: accumulate, into: y)
+      }
+    }
+    bfloat16Product(x, w, transposed: transposed, bias: bias, accumulate: accumulate, into: y)
+    if let lowRank {
+      multiply(lowRank.low, transposeA: false, lowRank.factor, transposeB: transposed, accumulate: true, into: y)
+    }
+  }
+
+  private func bfloat16Product(
+    _ x: Operand, _ w: Weight, transposed: Bool, bias: Matrix?, accumulate: Bool, into y: Matrix
+  ) {
     guard y.rows > 0, y.columns > 0 else { return }
     guard x.columns > 0 else {
       if let bias { return ck_fill_rows(y.rows, y.columns, bias.pointer, y.pointer, y.stride) }
@@ -190,9 +211,14 @@ extension CPUBackend {
   /// second cache too.
   private static let panelDepth = 1024
 
-  /// y (m,n) ← x (m,k) · source + bias, or added to y when `accumulate`. Each thread packs a panel and multiplies all rows with it.
-  func panelProduct(_ x: BFloat16Matrix, _ source: PackedSource, bias: Matrix?, accumulate: Bool, into y: Matrix) {
+  /// y (m,n) ← x (m,k) · source + bias + low (m,r) · factor, or added to y when `accumulate`. Each thread packs a panel and multiplies all
+  /// rows with it; the low-rank term comes on top while that part of y is still in a cache.
+  func panelProduct(
+    _ x: BFloat16Matrix, _ source: PackedSource, bias: Matrix?,
+    adding lowRank: (low: BFloat16Matrix, factor: PackedSource)? = nil, accumulate: Bool, into y: Matrix
+  ) {
     let (m, n, k) = (y.rows, y.columns, x.columns)
+    guard m > 0, n > 0 else { return }
     let vectors = n <= 16 ? 1 : n <= 32 ? 2 : 4
     let width = 16 * vectors
     let panels = (n + width - 1) / width
@@ -202,7 +228,7 @@ extension CPUBackend {
     let minimum = max(1, (1 << 19) / (byPanels ? m * k * width : n * k))
     threads.split(byPanels ? panels : m, minimum: minimum, grain: byPanels ? 1 : 6) { part in
       let rows = byPanels ? 0..<m : part
-      let panelBytes = (depth + 1) / 2 * 2 * width * 2
+      let panelBytes = (max(depth, lowRank?.low.columns ?? 0) + 1) / 2 * 2 * width * 2
       self.tileScratch.use(bytes: panelBytes + source.tileBytes(width: width, depth: depth)) { room in
         let panel = room.assumingMemoryBound(to: UInt16.self)
         let tile = (room + panelBytes).assumingMemoryBound(to: UInt16.self)
@@ -221,6 +247,13 @@ extension CPUBackend {
               rows.count, columns.count, some.count, x.row(rows.lowerBound) + start, x.stride, panel, Int32(vectors),
               &next, accumulate || bias != nil || start > 0 ? 1 : 0, to, y.stride)
           }
+          guard let (low, factor) = lowRank else { continue }
+          factor.pack(columns: columns, depth: 0..<low.columns, vectors: vectors, tile: tile, into: panel)
+          var nothing = ck_next(base: nil, rows: 0, bytes: 0, stride: 0)
+          ck_bf16_panel_product(
+            rows.count, columns.count, low.columns, low.row(rows.lowerBound), low.stride, panel, Int32(vectors),
+            &nothing,
+            1, to, y.stride)
         }
       }
     }

@@ -20,12 +20,13 @@ public protocol Backend: Sendable {
   /// c ← op(a) · op(b), added to c when `accumulate`: bfloat16 factors with float32 sums where both are such, else in float32.
   func multiply(_ a: Operand, transposeA: Bool, _ b: Operand, transposeB: Bool, accumulate: Bool, into c: Matrix)
 
-  /// y (T,out) ← x (T,in) · wᵀ + bias, w (out,in) frozen. `bias` has one row of `out` columns. x is rounded where ``Weight/computes`` is
-  /// bfloat16, but may stay exact when it has a handful of rows.
-  func linear(_ x: Operand, _ w: Weight, bias: Matrix?, into y: Matrix)
+  /// y (T,out) ← x (T,in) · wᵀ + bias, w (out,in) frozen, and with a low-rank term + low (T,r) · factorᵀ, factor (out,r). `bias` has one row
+  /// of `out` columns. x is rounded where ``Weight/computes`` is bfloat16, but may stay exact when it has a handful of rows.
+  func linear(_ x: Operand, _ w: Weight, bias: Matrix?, adding lowRank: LowRank?, into y: Matrix)
 
-  /// dx (T,in) ← dy (T,out) · w, added to dx when `accumulate`. dy is rounded where ``Weight/computes`` is bfloat16.
-  func linearInputGradient(_ dy: Operand, _ w: Weight, into dx: Matrix, accumulate: Bool)
+  /// dx (T,in) ← dy (T,out) · w, and with a low-rank term + low (T,r) · factor, factor (r,in); added to dx when `accumulate`. dy is rounded
+  /// where ``Weight/computes`` is bfloat16.
+  func linearInputGradient(_ dy: Operand, _ w: Weight, adding lowRank: LowRank?, into dx: Matrix, accumulate: Bool)
 
   // MARK: bfloat16
 
@@ -84,6 +85,12 @@ public protocol Backend: Sendable {
   /// out ← silu(gate) · up, all (T,F). silu(x) = x / (1 + e^-x). Shazeer, "GLU Variants", 2020.
   func swiGLU(gate: Matrix, up: Matrix, into out: Matrix)
 
+  /// The same with numbers held in bfloat16: worked out in float32, and rounded.
+  func swiGLU(gate: BFloat16Matrix, up: BFloat16Matrix, into out: BFloat16Matrix)
+
+  /// gate ← dGate and up ← dUp from dOut (T,F).
+  func swiGLUBackward(dOut: Matrix, gate: BFloat16Matrix, up: BFloat16Matrix)
+
   /// dGate and dUp from dOut; dGate may be the same storage as gate and dUp as up (in-place).
   func swiGLUBackward(dOut: Matrix, gate: Matrix, up: Matrix, dGate: Matrix, dUp: Matrix)
 
@@ -117,11 +124,24 @@ public protocol Backend: Sendable {
 
 extension Backend {
   public func linear(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
-    linear(.f32(x), w, bias: bias, into: y)
+    linear(.f32(x), w, bias: bias, adding: nil, into: y)
   }
 
   public func linearInputGradient(_ dy: Matrix, _ w: Weight, into dx: Matrix, accumulate: Bool) {
-    linearInputGradient(.f32(dy), w, into: dx, accumulate: accumulate)
+    linearInputGradient(.f32(dy), w, adding: nil, into: dx, accumulate: accumulate)
+  }
+}
+
+/// A low-rank term that is added to a product.
+public struct LowRank: Sendable {
+  /// (T, r)
+  public var low: Operand
+  /// (out, r) for ``Backend/linear(_:_:bias:adding:into:)``, (r, in) for its input gradient.
+  public var factor: Operand
+
+  public init(low: Operand, factor: Operand) {
+    self.low = low
+    self.factor = factor
   }
 }
 

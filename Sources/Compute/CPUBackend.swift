@@ -110,6 +110,25 @@ public final class CPUBackend: Backend {
     }
   }
 
+  public func swiGLU(gate: BFloat16Matrix, up: BFloat16Matrix, into out: BFloat16Matrix) {
+    precondition(gate.hasShape(of: up) && gate.hasShape(of: out))
+    threads.split(gate.rows, minimum: CPUBackend.smallest / max(1, gate.columns)) { part in
+      let start = part.lowerBound
+      ck_swiglu_bf16(
+        part.count, gate.columns, gate.row(start), gate.stride, up.row(start), up.stride, out.row(start), out.stride)
+      out.clearPadding(part)
+    }
+  }
+
+  public func swiGLUBackward(dOut: Matrix, gate: BFloat16Matrix, up: BFloat16Matrix) {
+    precondition(gate.hasShape(of: up) && dOut.rows == gate.rows && dOut.columns == gate.columns)
+    eachRows(dOut) { part in
+      let start = part.lowerBound
+      ck_swiglu_backward_bf16(
+        part.count, dOut.columns, dOut.row(start), dOut.stride, gate.row(start), gate.stride, up.row(start), up.stride)
+    }
+  }
+
   public func swiGLUBackward(dOut: Matrix, gate: Matrix, up: Matrix, dGate: Matrix, dUp: Matrix) {
     precondition(gate.hasShape(of: up) && gate.hasShape(of: dOut) && gate.hasShape(of: dGate) && up.hasShape(of: dUp))
     eachRows(gate) { part in

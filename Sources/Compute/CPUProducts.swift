@@ -18,27 +18,43 @@ extension CPUBackend {
     product(a, transposeA, b, transposeB, alpha: alpha, beta: beta, bias: nil, into: c)
   }
 
-  public func linear(_ x: Operand, _ w: Weight, bias: Matrix?, into y: Matrix) {
+  public func linear(_ x: Operand, _ w: Weight, bias: Matrix?, adding lowRank: LowRank?, into y: Matrix) {
     precondition(x.columns == w.columns && y.columns == w.rows && y.rows == x.rows)
     precondition(bias == nil || bias?.rows == 1 && bias?.columns == w.rows)
-    guard w.computes == .f32 else {
-      if x.rows <= CPUBackend.fewRows, w.columns > 0 { return bfloat16ProductOfFewRows(x, w, bias: bias, into: y) }
-      return bfloat16Product(x, w, transposed: true, bias: bias, accumulate: false, into: y)
+    if w.computes == .bf16, x.rows > CPUBackend.fewRows || w.columns == 0 {
+      return bfloat16Product(x, w, transposed: true, bias: bias, adding: lowRank, accumulate: false, into: y)
     }
-    guard case .f32(let values) = w.numbers else { return quantisedLinear(x.widened, w, bias: bias, into: y) }
-    if x.rows <= CPUBackend.fewRows { return productOfFewRows(x.widened, values, bias: bias, into: y) }
-    product(x.widened, false, values, true, alpha: 1, beta: bias == nil ? 0 : 1, bias: bias, into: y)
+    if w.computes == .bf16 {
+      bfloat16ProductOfFewRows(x, w, bias: bias, into: y)
+    } else if case .f32(let values) = w.numbers {
+      if x.rows <= CPUBackend.fewRows {
+        productOfFewRows(x.widened, values, bias: bias, into: y)
+      } else {
+        product(x.widened, false, values, true, alpha: 1, beta: bias == nil ? 0 : 1, bias: bias, into: y)
+      }
+    } else {
+      quantisedLinear(x.widened, w, bias: bias, into: y)
+    }
+    if let lowRank {
+      multiply(lowRank.low, transposeA: false, lowRank.factor, transposeB: true, accumulate: true, into: y)
+    }
   }
 
-  public func linearInputGradient(_ dy: Operand, _ w: Weight, into dx: Matrix, accumulate: Bool) {
+  public func linearInputGradient(
+    _ dy: Operand, _ w: Weight, adding lowRank: LowRank?, into dx: Matrix, accumulate: Bool
+  ) {
     precondition(dy.columns == w.rows && dx.columns == w.columns && dx.rows == dy.rows)
-    guard w.computes == .f32 else {
-      return bfloat16Product(dy, w, transposed: false, bias: nil, accumulate: accumulate, into: dx)
+    if w.computes == .bf16 {
+      return bfloat16Product(dy, w, transposed: false, bias: nil, adding: lowRank, accumulate: accumulate, into: dx)
     }
-    guard case .f32(let values) = w.numbers else {
-      return quantisedInputGradient(dy.widened, w, into: dx, accumulate: accumulate)
+    if case .f32(let values) = w.numbers {
+      product(dy.widened, false, values, false, alpha: 1, beta: accumulate ? 1 : 0, bias: nil, into: dx)
+    } else {
+      quantisedInputGradient(dy.widened, w, into: dx, accumulate: accumulate)
     }
-    product(dy.widened, false, values, false, alpha: 1, beta: accumulate ? 1 : 0, bias: nil, into: dx)
+    if let lowRank {
+      multiply(lowRank.low, transposeA: false, lowRank.factor, transposeB: false, accumulate: true, into: dx)
+    }
   }
 
   /// y (T,n) ← x (T,k) · wᵀ + bias for a handful of rows.

@@ -35,7 +35,7 @@ public struct ReferenceBackend: Backend {
       a.widened, transposeA: transposeA, b.widened, transposeB: transposeB, alpha: 1, beta: accumulate ? 1 : 0, into: c)
   }
 
-  public func linear(_ x: Operand, _ w: Weight, bias: Matrix?, into y: Matrix) {
+  public func linear(_ x: Operand, _ w: Weight, bias: Matrix?, adding lowRank: LowRank?, into y: Matrix) {
     let x = x.widened
     let weight = w.dequantised
     precondition(x.columns == w.columns && y.columns == w.rows && y.rows == x.rows)
@@ -47,11 +47,19 @@ public struct ReferenceBackend: Backend {
         y[t, o] = Float(sum)
       }
     }
+    if let lowRank {
+      multiply(lowRank.low, transposeA: false, lowRank.factor, transposeB: true, accumulate: true, into: y)
+    }
   }
 
-  public func linearInputGradient(_ dy: Operand, _ w: Weight, into dx: Matrix, accumulate: Bool) {
+  public func linearInputGradient(
+    _ dy: Operand, _ w: Weight, adding lowRank: LowRank?, into dx: Matrix, accumulate: Bool
+  ) {
     multiply(
       dy.widened, transposeA: false, w.dequantised, transposeB: false, alpha: 1, beta: accumulate ? 1 : 0, into: dx)
+    if let lowRank {
+      multiply(lowRank.low, transposeA: false, lowRank.factor, transposeB: false, accumulate: true, into: dx)
+    }
   }
 
   // MARK: bfloat16
@@ -138,6 +146,19 @@ public struct ReferenceBackend: Backend {
         out[t, i] = Float(g / (1 + exp(-g)) * Double(up[t, i]))
       }
     }
+  }
+
+  public func swiGLU(gate: BFloat16Matrix, up: BFloat16Matrix, into out: BFloat16Matrix) {
+    let product = Matrix(out.rows, out.columns)
+    swiGLU(gate: gate.widened, up: up.widened, into: product)
+    narrow(product, into: out)
+  }
+
+  public func swiGLUBackward(dOut: Matrix, gate: BFloat16Matrix, up: BFloat16Matrix) {
+    let (dGate, dUp) = (gate.widened, up.widened)
+    swiGLUBackward(dOut: dOut, gate: gate.widened, up: up.widened, dGate: dGate, dUp: dUp)
+    narrow(dGate, into: gate)
+    narrow(dUp, into: up)
   }
 
   public func swiGLUBackward(dOut: Matrix, gate: Matrix, up: Matrix, dGate: Matrix, dUp: Matrix) {

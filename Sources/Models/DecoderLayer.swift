@@ -55,12 +55,6 @@ struct LayerActivations {
   var products: [String: Matrix] = [:]
 }
 
-/// What goes into a linear layer or comes back to it: the numbers, and as its products take them.
-struct LayerInput {
-  var matrix: Matrix
-  var operand: Operand
-}
-
 /// What an RMSNorm over each head keeps for its backward.
 struct HeadNorm {
   /// (T, heads·headSize), before the norm.
@@ -97,8 +91,6 @@ struct LayerRunner {
     return operand
   }
 
-  func input(_ x: Matrix) -> LayerInput { LayerInput(matrix: x, operand: operand(x)) }
-
   /// Where to compute what `kept` will hold: there, or in memory that ``settle(_:into:)`` rounds from.
   private func workplace(for kept: Operand) -> Matrix {
     if case .f32(let matrix) = kept { matrix } else { arena.matrix(kept.rows, kept.columns) }
@@ -109,8 +101,17 @@ struct LayerRunner {
     if case .bf16(let rounded) = kept { backend.round(x, into: rounded) }
   }
 
+  /// `kept` ← the layer's product of x.
+  private func linear(_ layer: Linear, _ x: Operand, _ s: LayerActivations, keeping kept: Operand) {
+    let mark = arena.mark
+    let y = workplace(for: kept)
+    linear(layer, x, s, into: y)
+    if case .bf16(let rounded) = kept { backend.narrow(y, into: rounded) }
+    arena.reset(to: mark)
+  }
+
   /// What was kept, in float32.
-  private func restored(_ kept: Operand) -> Matrix {
+  func restored(_ kept: Operand) -> Matrix {
     guard case .bf16(let rounded) = kept else { return kept.widened }
     let matrix = arena.matrix(kept.rows, kept.columns)
     backend.widen(rounded, into: matrix)
@@ -125,7 +126,7 @@ struct LayerRunner {
 
   /// out (T, heads·headSize) ← the projection of x, normalised head by head where `gain` is given, and rotated.
   private func heads(
-    _ projection: Linear, _ gain: Matrix?, _ kept: HeadNorm?, _ x: LayerInput, _ s: LayerActivations,
+    _ projection: Linear, _ gain: Matrix?, _ kept: HeadNorm?, _ x: Operand, _ s: LayerActivations,
     positions: [Int32], into out: Matrix
   ) {
     linear(projection, x, s, into: kept?.x ?? out)
@@ -171,17 +172,30 @@ struct LayerRunner {
   }
 
   /// The norm of x, in memory of its own; the inverse RMS is noted.
-  private func normalised(_ x: Matrix, _ gain: Matrix, inverseRMS: Matrix) -> LayerInput {
+  private func normalised(_ x: Matrix, _ gain: Matrix, inverseRMS: Matrix) -> Operand {
     let norm = arena.matrix(x.rows, x.columns)
     backend.rmsNorm(x, gain: gain, epsilon: configuration.rmsNormEpsilon, into: norm, inverseRMS: inverseRMS)
-    return input(norm)
+    return operand(norm)
   }
 
   /// silu(gate) · up, in memory of its own.
-  private func product(gate: Matrix, up: Matrix) -> LayerInput {
-    let product = arena.matrix(gate.rows, gate.columns)
-    backend.swiGLU(gate: gate, up: up, into: product)
-    return input(product)
+  private func product(_ s: LayerActivations) -> Operand {
+    let product = arena.operand(s.gate.rows, s.gate.columns, precision)
+    switch (s.gate, s.up, product) {
+    case (.bf16(let gate), .bf16(let up), .bf16(let out)): backend.swiGLU(gate: gate, up: up, into: out)
+    default: backend.swiGLU(gate: s.gate.widened, up: s.up.widened, into: product.widened)
+    }
+    return product
+  }
+
+  /// Turns gate and up into their gradients, from that of their product.
+  private func productBackward(_ s: LayerActivations, dProduct: Matrix) {
+    switch (s.gate, s.up) {
+    case (.bf16(let gate), .bf16(let up)): backend.swiGLUBackward(dOut: dProduct, gate: gate, up: up)
+    default:
+      let (gate, up) = (s.gate.widened, s.up.widened)
+      backend.swiGLUBackward(dOut: dProduct, gate: gate, up: up, dGate: gate, dUp: up)
+    }
   }
 
   /// out (T,D) ← the layer applied to x (T,D). With a cache, keys and values go into its rows `cacheRows`, and `segments` speak of these.
@@ -207,26 +221,23 @@ struct LayerRunner {
       q: q, k: cache?.keys ?? k, v: cache?.values ?? v, segments: segments, heads: heads, kvHeads: kvHeads,
       into: attention, logSumExp: cache == nil ? s.logSumExp : nil)
     settle(attention, into: s.attention)
-    linear(layer.oProj, LayerInput(matrix: attention, operand: s.attention), s, into: s.residual)
+    linear(layer.oProj, s.attention, s, into: s.residual)
     backend.add(x, scaledBy: 1, to: s.residual)
 
     let norm2 = normalised(s.residual, layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2)
-    let (gate, up) = (workplace(for: s.gate), workplace(for: s.up))
-    linear(layer.gateProj, norm2, s, into: gate)
-    linear(layer.upProj, norm2, s, into: up)
-    settle(gate, into: s.gate)
-    settle(up, into: s.up)
+    linear(layer.gateProj, norm2, s, keeping: s.gate)
+    linear(layer.upProj, norm2, s, keeping: s.up)
     // Without `out` the last adapter's A·x and DoRA's product are still to be made.
     if out != nil || s.lows[layer.downProj.path] != nil {
       let out = out ?? arena.matrix(x.rows, x.columns)
-      linear(layer.downProj, product(gate: gate, up: up), s, into: out)
+      linear(layer.downProj, product(s), s, into: out)
       backend.add(s.residual, scaledBy: 1, to: out)
     }
     return s
   }
 
   /// Turns d (T,D), the gradient of the layer's output, into the gradient of its input, in place, and adds the adapter's gradients.
-  /// `needsInput` false skips what only layers below would need. gate and up of `s` may be overwritten.
+  /// `needsInput` false skips what only layers below would need. gate and up of `s` are overwritten.
   func backward(
     _ layer: DecoderLayer, _ s: LayerActivations, segments: [AttentionSegment], positions: [Int32], d: Matrix,
     needsInput: Bool
@@ -239,34 +250,31 @@ struct LayerRunner {
 
     // d is the gradient of both the residual and the MLP's output.
     var mark = arena.mark
-    let (gate, up) = (restored(s.gate), restored(s.up))
     let dProduct = arena.matrix(t, configuration.intermediateSize)
     let inner = arena.mark
     linearBackward(
-      layer.downProj, s, dy: input(d), x: isAdapted(layer.downProj) ? product(gate: gate, up: up) : nil, dx: dProduct,
+      layer.downProj, s, dy: operand(d), x: isAdapted(layer.downProj) ? product(s) : nil, dx: dProduct,
       accumulate: false)
     arena.reset(to: inner)
-    backend.swiGLUBackward(dOut: dProduct, gate: gate, up: up, dGate: gate, dUp: up)
+    productBackward(s, dProduct: dProduct)
     let norm2 =
       isAdapted(layer.gateProj, layer.upProj)
       ? normalised(s.residual, layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2) : nil
-    linearBackward(layer.upProj, s, dy: input(up), x: norm2, dx: dNorm, accumulate: false)
-    linearBackward(layer.gateProj, s, dy: input(gate), x: norm2, dx: dNorm, accumulate: true)
+    linearBackward(layer.upProj, s, dy: s.up, x: norm2, dx: dNorm, accumulate: false)
+    linearBackward(layer.gateProj, s, dy: s.gate, x: norm2, dx: dNorm, accumulate: true)
     backend.rmsNormBackward(
       dNorm, x: s.residual, gain: layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2, into: d, accumulate: true)
     arena.reset(to: mark)
 
     mark = arena.mark
-    let attention = restored(s.attention)
     let dAttention = arena.matrix(t, heads * headSize)
-    linearBackward(
-      layer.oProj, s, dy: input(d), x: LayerInput(matrix: attention, operand: s.attention), dx: dAttention,
-      accumulate: false)
+    linearBackward(layer.oProj, s, dy: operand(d), x: s.attention, dx: dAttention, accumulate: false)
     let dq = arena.matrix(t, heads * headSize)
     let dk = arena.matrix(t, kvHeads * headSize)
     let dv = arena.matrix(t, kvHeads * headSize)
     backend.attentionBackward(
-      dOut: dAttention, q: restored(s.q), k: restored(s.k), v: restored(s.v), out: attention, logSumExp: s.logSumExp,
+      dOut: dAttention, q: restored(s.q), k: restored(s.k), v: restored(s.v), out: restored(s.attention),
+      logSumExp: s.logSumExp,
       segments: segments, heads: heads, kvHeads: kvHeads, dq: dq, dk: dk, dv: dv)
     headsBackward(layer.qNorm, s.queryNorm, positions: positions, d: dq)
     headsBackward(layer.kNorm, s.keyNorm, positions: positions, d: dk)
@@ -274,9 +282,9 @@ struct LayerRunner {
       isAdapted(layer.qProj, layer.kProj, layer.vProj)
       ? normalised(s.x, layer.inputLayernorm, inverseRMS: s.inverseRMS1) : nil
     let dx = needsInput ? dNorm : nil
-    linearBackward(layer.vProj, s, dy: input(dv), x: norm1, dx: dx, accumulate: false)
-    linearBackward(layer.kProj, s, dy: input(dk), x: norm1, dx: dx, accumulate: true)
-    linearBackward(layer.qProj, s, dy: input(dq), x: norm1, dx: dx, accumulate: true)
+    linearBackward(layer.vProj, s, dy: operand(dv), x: norm1, dx: dx, accumulate: false)
+    linearBackward(layer.kProj, s, dy: operand(dk), x: norm1, dx: dx, accumulate: true)
+    linearBackward(layer.qProj, s, dy: operand(dq), x: norm1, dx: dx, accumulate: true)
     if needsInput {
       backend.rmsNormBackward(
         dNorm, x: s.x, gain: layer.inputLayernorm, inverseRMS: s.inverseRMS1, into: d, accumulate: true)

@@ -146,6 +146,56 @@ import Testing
     }
   }
 
+  /// The low-rank term on top, in both directions, whatever the weight is held in.
+  @Test(arguments: [Weight.Kind.f32, .bf16, .nf4], [3, 40, 150])
+  func aLowRankTermIsAdded(kind: Weight.Kind, rows: Int) {
+    var numbers = Numbers(19)
+    for backend in backends {
+      for (outputs, inputs, rank) in [(130, 64, 16), (70, 1100, 5), (16, 48, 64)] {
+        let w = Weight(numbers.matrix(outputs, inputs), kind: kind, products: .bf16)
+        let (a, b) = (half(numbers.matrix(rank, inputs)), half(numbers.matrix(outputs, rank)))
+        let low = half(numbers.matrix(rows, rank))
+        let bias = numbers.matrix(1, outputs)
+        for (x, isInput) in [(half(numbers.matrix(rows, inputs)), true), (half(numbers.matrix(rows, outputs)), false)] {
+          let y = numbers.matrix(rows, isInput ? outputs : inputs, padding: 3)
+          let expected = copy(y)
+          let term = LowRank(low: .bf16(low), factor: .bf16(isInput ? b : a))
+          // Rounded as the products round it.
+          let values = copy(w.dequantised)
+          if w.computes == .bf16, !isInput || rows > CPUBackend.fewRows { Weight.roundToBFloat16(values) }
+          let plain = Weight(values)
+          if isInput {
+            reference.linear(.bf16(x), plain, bias: bias, adding: term, into: expected)
+            backend.linear(.bf16(x), w, bias: bias, adding: term, into: y)
+          } else {
+            reference.linearInputGradient(.bf16(x), plain, adding: term, into: expected, accumulate: true)
+            backend.linearInputGradient(.bf16(x), w, adding: term, into: y, accumulate: true)
+          }
+          #expect(difference(y, expected) < 1e-4, "\(outputs) × \(inputs), \(rank)")
+          #expect(paddingIsUntouched(y))
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [(1, 1), (3, 33), (130, 77)]) func swiGLUEqualsTheReference(rows: Int, columns: Int) {
+    var numbers = Numbers(20)
+    for backend in backends {
+      let (gate, up) = (half(numbers.matrix(rows, columns)), half(numbers.matrix(rows, columns)))
+      let (out, expected) = (BFloat16Matrix(rows, columns), BFloat16Matrix(rows, columns))
+      reference.swiGLU(gate: gate, up: up, into: expected)
+      backend.swiGLU(gate: gate, up: up, into: out)
+      // A last bit of bfloat16 may fall to the other side.
+      #expect(difference(out.widened, expected.widened) < 1e-2)
+      let dOut = numbers.matrix(rows, columns)
+      let (otherGate, otherUp) = (half(gate.widened), half(up.widened))
+      reference.swiGLUBackward(dOut: dOut, gate: otherGate, up: otherUp)
+      backend.swiGLUBackward(dOut: dOut, gate: gate, up: up)
+      #expect(difference(gate.widened, otherGate.widened) < 1e-2)
+      #expect(difference(up.widened, otherUp.widened) < 1e-2)
+    }
+  }
+
   @Test func anOperandThatWasRoundedBeforeGivesTheSameBits() {
     var numbers = Numbers(18)
     let w = Weight(numbers.matrix(130, 77), kind: .bf16)
@@ -156,7 +206,7 @@ import Testing
         backend.round(x, into: rounded)
         #expect(sameBits(x, rounded.widened))
         let (one, other) = (Matrix(rows, 130), Matrix(rows, 130))
-        backend.linear(.bf16(rounded), w, bias: nil, into: one)
+        backend.linear(.bf16(rounded), w, bias: nil, adding: nil, into: one)
         backend.linear(x, w, bias: nil, into: other)
         #expect(sameBits(one, other))
       }

@@ -35,6 +35,13 @@ void ck_swiglu(
 void ck_swiglu_backward(
     long rows, long columns, const float *dout, long dout_stride, const float *gate, long gate_stride, const float *up,
     long up_stride, float *dgate, long dgate_stride, float *dup, long dup_stride);
+/// The same on bfloat16 numbers, worked out in float32; the backward overwrites gate and up with their gradients.
+void ck_swiglu_bf16(
+    long rows, long columns, const uint16_t *gate, long gate_stride, const uint16_t *up, long up_stride, uint16_t *out,
+    long out_stride);
+void ck_swiglu_backward_bf16(
+    long rows, long columns, const float *dout, long dout_stride, uint16_t *gate, long gate_stride, uint16_t *up,
+    long up_stride);
 /// Rotates the pairs (i, i + head_size/2) of every head by the angles whose cosines and sines are given per row
 /// (rows, head_size/2, contiguous); `sign` is 1, or -1 to turn back.
 void ck_rope(
