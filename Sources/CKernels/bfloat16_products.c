@@ -172,33 +172,40 @@ void ck_bf16_panel_product(
 
 // MARK: Few rows
 
-// Four rows of the weight against ROWS rows of x; the next four are fetched meanwhile, for rows are too short for the CPU to see it coming.
-#define FEW_PAIRS(ROWS)                                                                                            \
-  PAIRS_INLINE void few_pairs_##ROWS(                                                                            \
-      long k, const uint16_t *x, long x_stride, const uint16_t *const w[4], long ahead, const float *bias, float *y, \
-      long y_stride, int weights) {                                                                              \
-    __m512 sums[ROWS][4];                                                                                        \
-    _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                           \
-      _Pragma("unroll") for (int o = 0; o < 4; o++) sums[t][o] = _mm512_setzero_ps();                            \
-    }                                                                                                            \
-    for (long i = 0; i < k; i += 32) {                                                                           \
-      __mmask32 mask = first_halves(k - i);                                                                      \
-      __m512bh lines[4];                                                                                         \
-      _Pragma("unroll") for (int o = 0; o < 4; o++) {                                                            \
-        lines[o] = (__m512bh)_mm512_maskz_loadu_epi16(mask, w[o] + i);                                           \
-        _mm_prefetch((const char *)(w[o] + i + ahead), _MM_HINT_T0);                                             \
-      }                                                                                                          \
-      _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                         \
-        __m512bh from = (__m512bh)_mm512_maskz_loadu_epi16(mask, x + t * x_stride + i);                          \
-        _Pragma("unroll") for (int o = 0; o < 4; o++) sums[t][o] = _mm512_dpbf16_ps(sums[t][o], from, lines[o]); \
-      }                                                                                                          \
-    }                                                                                                            \
-    for (int t = 0; t < ROWS; t++) {                                                                             \
-      for (int o = 0; o < weights; o++) {                                                                        \
-        float total = _mm512_reduce_add_ps(sums[t][o]);                                                          \
-        y[t * y_stride + o] = bias ? total + bias[o] : total;                                                    \
-      }                                                                                                          \
-    }                                                                                                            \
+// How far ahead of their use weights are fetched, in bytes. Rows are read one after another, a single stream through memory: several at once
+// are slower by half.
+enum { FETCHED = 4096 };
+
+// One row of the weight against ROWS rows of x.
+#define FEW_PAIRS(ROWS)                                                                                              \
+  PAIRS_INLINE void few_pairs_##ROWS(                                                                                \
+      long k, const uint16_t *x, long x_stride, const uint16_t *w, float bias, float *y, long y_stride) {            \
+    __m512 sums[ROWS][4];                                                                                            \
+    _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                               \
+      _Pragma("unroll") for (int j = 0; j < 4; j++) sums[t][j] = _mm512_setzero_ps();                                \
+    }                                                                                                                \
+    long i = 0;                                                                                                      \
+    for (; i + 128 <= k; i += 128) {                                                                                 \
+      _Pragma("unroll") for (int j = 0; j < 4; j++) {                                                                \
+        __m512bh line = (__m512bh)_mm512_loadu_si512(w + i + 32 * j);                                                \
+        _mm_prefetch((const char *)(w + i + 32 * j) + FETCHED, _MM_HINT_T0);                                         \
+        _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                           \
+          sums[t][j] = _mm512_dpbf16_ps(sums[t][j], (__m512bh)_mm512_loadu_si512(x + t * x_stride + i + 32 * j), line);\
+        }                                                                                                            \
+      }                                                                                                              \
+    }                                                                                                                \
+    for (; i < k; i += 32) {                                                                                         \
+      __mmask32 mask = first_halves(k - i);                                                                          \
+      __m512bh line = (__m512bh)_mm512_maskz_loadu_epi16(mask, w + i);                                               \
+      _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                             \
+        __m512bh from = (__m512bh)_mm512_maskz_loadu_epi16(mask, x + t * x_stride + i);                              \
+        sums[t][0] = _mm512_dpbf16_ps(sums[t][0], from, line);                                                       \
+      }                                                                                                              \
+    }                                                                                                                \
+    _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                               \
+      __m512 sum = _mm512_add_ps(_mm512_add_ps(sums[t][0], sums[t][1]), _mm512_add_ps(sums[t][2], sums[t][3]));      \
+      y[t * y_stride] = _mm512_reduce_add_ps(sum) + bias;                                                            \
+    }                                                                                                                \
   }
 
 FEW_PAIRS(1)
@@ -209,19 +216,17 @@ FEW_PAIRS(4)
 PAIRS void ck_bf16_few_rows(
     long rows, long n, long k, const uint16_t *x, long x_stride, const uint16_t *w, long w_stride, const float *bias,
     float *y, long y_stride) {
-  for (long o = 0; o < n; o += 4) {
-    int weights = n - o < 4 ? (int)(n - o) : 4;
-    const uint16_t *four[4];
-    for (int j = 0; j < 4; j++) four[j] = w + (o + (j < weights ? j : 0)) * w_stride;
-    const float *some_bias = bias ? bias + o : NULL;
+  for (long o = 0; o < n; o++) {
+    const uint16_t *row = w + o * w_stride;
+    float some_bias = bias ? bias[o] : 0;
     for (long t = 0; t < rows; t += 4) {
       const uint16_t *from = x + t * x_stride;
       float *to = y + t * y_stride + o;
       switch (rows - t) {
-        case 1: few_pairs_1(k, from, x_stride, four, 4 * w_stride, some_bias, to, y_stride, weights); break;
-        case 2: few_pairs_2(k, from, x_stride, four, 4 * w_stride, some_bias, to, y_stride, weights); break;
-        case 3: few_pairs_3(k, from, x_stride, four, 4 * w_stride, some_bias, to, y_stride, weights); break;
-        default: few_pairs_4(k, from, x_stride, four, 4 * w_stride, some_bias, to, y_stride, weights);
+        case 1: few_pairs_1(k, from, x_stride, row, some_bias, to, y_stride); break;
+        case 2: few_pairs_2(k, from, x_stride, row, some_bias, to, y_stride); break;
+        case 3: few_pairs_3(k, from, x_stride, row, some_bias, to, y_stride); break;
+        default: few_pairs_4(k, from, x_stride, row, some_bias, to, y_stride);
       }
     }
   }
@@ -229,8 +234,8 @@ PAIRS void ck_bf16_few_rows(
 
 // MARK: Few rows of NF4 codes
 
-// The numbers of a block are the code book's times its maximum, so the sums take the code book's values and each block's sum its maximum.
-// A value is the sum of two bfloat16 numbers, which together have 16 bits: nothing is lost but the rounding of x.
+// The numbers of a block are the code book's times its maximum, so the sums take the code book's values, rounded to bfloat16, and each
+// block's sum its maximum.
 
 // The maxima of `count` blocks from `block` on.
 PAIRS static void block_maxima(const ck_nf4 *w, long block, long count, float *out) {
@@ -255,61 +260,58 @@ PAIRS static void block_maxima(const ck_nf4 *w, long block, long count, float *o
   }
 }
 
-// A code book as two tables of bfloat16 numbers whose sums are its values, twice over: the index's fifth bit doesn't count.
-PAIRS_INLINE void split_code_book(const float *code_book, __m512i *high, __m512i *low) {
-  uint16_t highs[32], lows[32];
+// The code book in bfloat16, twice over: an index's fifth bit doesn't count.
+PAIRS_INLINE __m512i rounded_code_book(const float *code_book) {
+  uint16_t values[32];
   for (int i = 0; i < 32; i++) {
-    float value = code_book[i & 15];
     uint32_t bits;
-    memcpy(&bits, &value, 4);
-    highs[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
-    float rest = value - bfloat16_to_float(highs[i]);
-    memcpy(&bits, &rest, 4);
-    lows[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+    memcpy(&bits, &code_book[i & 15], 4);
+    values[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
   }
-  *high = _mm512_loadu_si512(highs);
-  *low = _mm512_loadu_si512(lows);
+  return _mm512_loadu_si512(values);
 }
 
-// How far ahead codes are fetched, in bytes: less than memory takes meanwhile makes them wait.
-enum { NF4_BLOCK = 64, MOST_BLOCKS = 1024, FETCHED = 8192 };
+enum { NF4_BLOCK = 64, MOST_BLOCKS = 1024 };
 
-#define FEW_NF4_PAIRS(ROWS)                                                                                        \
-  PAIRS_INLINE void few_nf4_pairs_##ROWS(                                                                        \
-      long blocks, const uint16_t *x, long x_stride, const uint8_t *const codes[4], const float *const maxima[4], \
-      __m512i high, __m512i low, const float *bias, float *y, long y_stride, int weights) {                      \
-    __m512 sums[ROWS][4];                                                                                        \
-    _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                           \
-      _Pragma("unroll") for (int o = 0; o < 4; o++) sums[t][o] = _mm512_setzero_ps();                            \
-    }                                                                                                            \
-    for (long b = 0; b < blocks; b++) {                                                                          \
-      _Pragma("unroll") for (int o = 0; o < 4; o++) {                                                            \
-        const uint8_t *from = codes[o] + b * (NF4_BLOCK / 2);                                                    \
-        _mm_prefetch((const char *)(from + FETCHED), _MM_HINT_T0);                                                  \
-        __m512i odd = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)from));                           \
-        __m512i even = _mm512_srli_epi16(odd, 4);                                                                \
-        __m512bh even_high = (__m512bh)_mm512_permutexvar_epi16(even, high);                                     \
-        __m512bh even_low = (__m512bh)_mm512_permutexvar_epi16(even, low);                                       \
-        __m512bh odd_high = (__m512bh)_mm512_permutexvar_epi16(odd, high);                                       \
-        __m512bh odd_low = (__m512bh)_mm512_permutexvar_epi16(odd, low);                                         \
-        __m512 scale = _mm512_set1_ps(maxima[o][b]);                                                             \
-        _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                       \
-          const uint16_t *at = x + t * x_stride + b * NF4_BLOCK;                                                 \
-          __m512bh evens = (__m512bh)_mm512_loadu_si512(at), odds = (__m512bh)_mm512_loadu_si512(at + 32);       \
-          __m512 sum = _mm512_dpbf16_ps(_mm512_setzero_ps(), even_low, evens);                                   \
-          __m512 other = _mm512_dpbf16_ps(_mm512_setzero_ps(), odd_low, odds);                                   \
-          sum = _mm512_dpbf16_ps(sum, even_high, evens);                                                         \
-          other = _mm512_dpbf16_ps(other, odd_high, odds);                                                       \
-          sums[t][o] = _mm512_fmadd_ps(_mm512_add_ps(sum, other), scale, sums[t][o]);                            \
-        }                                                                                                        \
-      }                                                                                                          \
-    }                                                                                                            \
-    for (int t = 0; t < ROWS; t++) {                                                                             \
-      for (int o = 0; o < weights; o++) {                                                                        \
-        float total = _mm512_reduce_add_ps(sums[t][o]);                                                          \
-        y[t * y_stride + o] = bias ? total + bias[o] : total;                                                    \
-      }                                                                                                          \
-    }                                                                                                            \
+// The sum of one block, whose 32 bytes of codes are words of a register, against one row of x.
+PAIRS_INLINE __m512 nf4_block_sum(__m512i even, __m512i odd, const uint16_t *x, __m512 sum, float maximum) {
+  __m512 part = _mm512_dpbf16_ps(_mm512_setzero_ps(), (__m512bh)even, (__m512bh)_mm512_loadu_si512(x));
+  part = _mm512_dpbf16_ps(part, (__m512bh)odd, (__m512bh)_mm512_loadu_si512(x + 32));
+  return _mm512_fmadd_ps(part, _mm512_set1_ps(maximum), sum);
+}
+
+#define FEW_NF4_PAIRS(ROWS)                                                                                          \
+  PAIRS_INLINE void few_nf4_pairs_##ROWS(                                                                            \
+      long blocks, const uint16_t *x, long x_stride, const uint8_t *codes, const float *maxima, __m512i values, float bias,\
+      float *y, long y_stride) {                                                                                     \
+    __m512 sums[ROWS][2];                                                                                            \
+    _Pragma("unroll") for (int t = 0; t < ROWS; t++) sums[t][0] = sums[t][1] = _mm512_setzero_ps();                  \
+    long b = 0;                                                                                                      \
+    for (; b + 2 <= blocks; b += 2) {                                                                                \
+      __m512i both = _mm512_loadu_si512(codes + b * (NF4_BLOCK / 2));                                                \
+      _mm_prefetch((const char *)codes + b * (NF4_BLOCK / 2) + FETCHED, _MM_HINT_T0);                                \
+      __m512i odd[2] = {                                                                                             \
+          _mm512_cvtepu8_epi16(_mm512_castsi512_si256(both)), _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(both, 1))};\
+      _Pragma("unroll") for (int j = 0; j < 2; j++) {                                                                \
+        __m512i evens = _mm512_permutexvar_epi16(_mm512_srli_epi16(odd[j], 4), values);                              \
+        __m512i odds = _mm512_permutexvar_epi16(odd[j], values);                                                     \
+        _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                           \
+          const uint16_t *from = x + t * x_stride + (b + j) * NF4_BLOCK;                                             \
+          sums[t][j] = nf4_block_sum(evens, odds, from, sums[t][j], maxima[b + j]);                                  \
+        }                                                                                                            \
+      }                                                                                                              \
+    }                                                                                                                \
+    if (b < blocks) {                                                                                                \
+      __m512i odd = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(codes + b * (NF4_BLOCK / 2))));        \
+      __m512i evens = _mm512_permutexvar_epi16(_mm512_srli_epi16(odd, 4), values);                                   \
+      __m512i odds = _mm512_permutexvar_epi16(odd, values);                                                          \
+      _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                             \
+        sums[t][0] = nf4_block_sum(evens, odds, x + t * x_stride + b * NF4_BLOCK, sums[t][0], maxima[b]);            \
+      }                                                                                                              \
+    }                                                                                                                \
+    _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                               \
+      y[t * y_stride] = _mm512_reduce_add_ps(_mm512_add_ps(sums[t][0], sums[t][1])) + bias;                          \
+    }                                                                                                                \
   }
 
 FEW_NF4_PAIRS(1)
@@ -337,29 +339,22 @@ PAIRS void ck_bf16_even_odd(long rows, long k, const uint16_t *x, long x_stride,
 PAIRS void ck_bf16_few_rows_nf4(
     long rows, long n, long k, const uint16_t *x, const ck_nf4 *w, long first, const float *bias, float *y,
     long y_stride) {
-  __m512i high, low;
-  split_code_book(w->code_book, &high, &low);
+  __m512i values = rounded_code_book(w->code_book);
   long blocks = k / NF4_BLOCK;
-  float maxima[4][MOST_BLOCKS];
-  for (long o = 0; o < n; o += 4) {
-    int weights = n - o < 4 ? (int)(n - o) : 4;
-    const uint8_t *codes[4];
-    const float *scales[4];
-    for (int j = 0; j < 4; j++) {
-      long start = first + (o + (j < weights ? j : 0)) * k;
-      codes[j] = w->codes + start / 2;
-      block_maxima(w, start / NF4_BLOCK, blocks, maxima[j]);
-      scales[j] = maxima[j];
-    }
-    const float *some_bias = bias ? bias + o : NULL;
+  float maxima[MOST_BLOCKS];
+  for (long o = 0; o < n; o++) {
+    long start = first + o * k;
+    const uint8_t *codes = w->codes + start / 2;
+    block_maxima(w, start / NF4_BLOCK, blocks, maxima);
+    float some_bias = bias ? bias[o] : 0;
     for (long t = 0; t < rows; t += 4) {
       const uint16_t *from = x + t * k;
       float *to = y + t * y_stride + o;
       switch (rows - t) {
-        case 1: few_nf4_pairs_1(blocks, from, k, codes, scales, high, low, some_bias, to, y_stride, weights); break;
-        case 2: few_nf4_pairs_2(blocks, from, k, codes, scales, high, low, some_bias, to, y_stride, weights); break;
-        case 3: few_nf4_pairs_3(blocks, from, k, codes, scales, high, low, some_bias, to, y_stride, weights); break;
-        default: few_nf4_pairs_4(blocks, from, k, codes, scales, high, low, some_bias, to, y_stride, weights);
+        case 1: few_nf4_pairs_1(blocks, from, k, codes, maxima, values, some_bias, to, y_stride); break;
+        case 2: few_nf4_pairs_2(blocks, from, k, codes, maxima, values, some_bias, to, y_stride); break;
+        case 3: few_nf4_pairs_3(blocks, from, k, codes, maxima, values, some_bias, to, y_stride); break;
+        default: few_nf4_pairs_4(blocks, from, k, codes, maxima, values, some_bias, to, y_stride);
       }
     }
   }

@@ -37,35 +37,32 @@ KERNEL void ck_block8_to_bf16(
 }
 
 // How far ahead codes are fetched, in bytes.
-enum { FETCHED = 8192 };
+enum { FETCHED = 4096 };
 
-// As in few.c: four rows of the weight against ROWS of x, sixteen codes and one scale at a time.
-#define FEW_BLOCK8(ROWS)                                                                                           \
-  INLINE void four_block8_##ROWS(                                                                                \
-      long k, const float *x, long x_stride, const int8_t *const codes[4], const float *const scales[4], long shift, \
-      const float *bias, float *y, long y_stride, int weights) {                                                 \
-    FUSED                                                                                                        \
-    lanes sum[ROWS][4];                                                                                          \
-    for (int t = 0; t < ROWS; t++) {                                                                             \
-      for (int o = 0; o < 4; o++) sum[t][o] = (lanes)0.0f;                                                       \
-    }                                                                                                            \
-    for (long i = 0; i < k; i += 16) {                                                                           \
-      lanes line[4];                                                                                             \
-      _Pragma("unroll") for (int o = 0; o < 4; o++) {                                                            \
-        __builtin_prefetch(codes[o] + i + FETCHED);                                                                \
-        line[o] = INT8_LANES(codes[o] + i) * scales[o][i >> shift];                                              \
-      }                                                                                                          \
-      _Pragma("unroll") for (int t = 0; t < ROWS; t++) {                                                         \
-        lanes from = LOAD(x + t * x_stride + i);                                                                 \
-        _Pragma("unroll") for (int o = 0; o < 4; o++) sum[t][o] += from * line[o];                               \
-      }                                                                                                          \
-    }                                                                                                            \
-    for (int t = 0; t < ROWS; t++) {                                                                             \
-      for (int o = 0; o < weights; o++) {                                                                        \
-        float total = SUM_OF_LANES(sum[t][o]);                                                                   \
-        y[t * y_stride + o] = bias ? total + bias[o] : total;                                                    \
-      }                                                                                                          \
-    }                                                                                                            \
+// One row of the weight against ROWS of x, 32 codes at a time: a single stream through memory.
+#define FEW_BLOCK8(ROWS)                                                                                             \
+  INLINE void one_block8_##ROWS(                                                                                     \
+      long k, const float *x, long x_stride, const int8_t *codes, const float *scales, long shift, float bias, float *y,\
+      long y_stride) {                                                                                               \
+    FUSED                                                                                                            \
+    lanes sum[ROWS][2];                                                                                              \
+    for (int t = 0; t < ROWS; t++) sum[t][0] = sum[t][1] = (lanes)0.0f;                                              \
+    long i = 0;                                                                                                      \
+    for (; i + 32 <= k; i += 32) {                                                                                   \
+      __builtin_prefetch(codes + i + FETCHED);                                                                       \
+      _Pragma("unroll") for (int j = 0; j < 2; j++) {                                                                \
+        lanes line = INT8_LANES(codes + i + 16 * j) * scales[(i + 16 * j) >> shift];                                 \
+        _Pragma("unroll") for (int t = 0; t < ROWS; t++) sum[t][j] += LOAD(x + t * x_stride + i + 16 * j) * line;    \
+      }                                                                                                              \
+    }                                                                                                                \
+    if (i < k) {                                                                                                     \
+      lanes line = INT8_LANES(codes + i) * scales[i >> shift];                                                       \
+      for (int t = 0; t < ROWS; t++) sum[t][0] += LOAD(x + t * x_stride + i) * line;                                 \
+    }                                                                                                                \
+    for (int t = 0; t < ROWS; t++) {                                                                                 \
+      lanes both = sum[t][0] + sum[t][1];                                                                            \
+      y[t * y_stride] = SUM_OF_LANES(both) + bias;                                                                   \
+    }                                                                                                                \
   }
 
 FEW_BLOCK8(1)
@@ -76,24 +73,18 @@ FEW_BLOCK8(4)
 KERNEL void ck_linear_few_block8(
     long rows, long n, long k, const float *x, long x_stride, const int8_t *codes, const float *scales, long shift,
     const float *bias, float *y, long y_stride) {
-  for (long o = 0; o < n; o += 4) {
-    int weights = n - o < 4 ? (int)(n - o) : 4;
-    const int8_t *four[4];
-    const float *their_scales[4];
-    for (int j = 0; j < 4; j++) {
-      long start = (o + (j < weights ? j : 0)) * k;
-      four[j] = codes + start;
-      their_scales[j] = scales + (start >> shift);
-    }
-    const float *some_bias = bias ? bias + o : NULL;
+  for (long o = 0; o < n; o++) {
+    const int8_t *row = codes + o * k;
+    const float *their_scales = scales + (o * k >> shift);
+    float some_bias = bias ? bias[o] : 0;
     for (long t = 0; t < rows; t += 4) {
       const float *from = x + t * x_stride;
       float *to = y + t * y_stride + o;
       switch (rows - t) {
-        case 1: four_block8_1(k, from, x_stride, four, their_scales, shift, some_bias, to, y_stride, weights); break;
-        case 2: four_block8_2(k, from, x_stride, four, their_scales, shift, some_bias, to, y_stride, weights); break;
-        case 3: four_block8_3(k, from, x_stride, four, their_scales, shift, some_bias, to, y_stride, weights); break;
-        default: four_block8_4(k, from, x_stride, four, their_scales, shift, some_bias, to, y_stride, weights);
+        case 1: one_block8_1(k, from, x_stride, row, their_scales, shift, some_bias, to, y_stride); break;
+        case 2: one_block8_2(k, from, x_stride, row, their_scales, shift, some_bias, to, y_stride); break;
+        case 3: one_block8_3(k, from, x_stride, row, their_scales, shift, some_bias, to, y_stride); break;
+        default: one_block8_4(k, from, x_stride, row, their_scales, shift, some_bias, to, y_stride);
       }
     }
   }

@@ -148,7 +148,7 @@ import Testing
 
   /// The low-rank term on top, in both directions, whatever the weight is held in.
   @Test(arguments: [Weight.Kind.f32, .bf16, .nf4], [3, 40, 150])
-  func aLowRankTermIsAdded(kind: Weight.Kind, rows: Int) {
+  func aLowRankTermIsAdded(kind: Weight.Kind, rows: Int) throws {
     var numbers = Numbers(19)
     for backend in backends {
       for (outputs, inputs, rank) in [(130, 64, 16), (70, 1100, 5), (16, 48, 64)] {
@@ -160,10 +160,7 @@ import Testing
           let y = numbers.matrix(rows, isInput ? outputs : inputs, padding: 3)
           let expected = copy(y)
           let term = LowRank(low: .bf16(low), factor: .bf16(isInput ? b : a))
-          // Rounded as the products round it.
-          let values = copy(w.dequantised)
-          if w.computes == .bf16, !isInput || rows > CPUBackend.fewRows { Weight.roundToBFloat16(values) }
-          let plain = Weight(values)
+          let plain = try QuantisedTests.effective(backend, w, rows: isInput ? rows : 99)
           if isInput {
             reference.linear(.bf16(x), plain, bias: bias, adding: term, into: expected)
             backend.linear(.bf16(x), w, bias: bias, adding: term, into: y)

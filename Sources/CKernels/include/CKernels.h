@@ -213,7 +213,7 @@ void ck_bf16_few_rows(
 int ck_bf16_few_nf4_takes(long k, const ck_nf4 *w);
 /// out (rows, k) ← x with the 32 even numbers of each 64 before the odd ones: the order of NF4's codes.
 void ck_bf16_even_odd(long rows, long k, const uint16_t *x, long x_stride, uint16_t *out);
-/// ck_linear_few_nf4 with x (rows, k) made by ck_bf16_even_odd. The code book counts with 16 bits, block maxima and sums are float32.
+/// ck_linear_few_nf4 with x (rows, k) made by ck_bf16_even_odd. The code book is rounded to bfloat16, block maxima and sums are float32.
 void ck_bf16_few_rows_nf4(
     long rows, long n, long k, const uint16_t *x, const ck_nf4 *w, long first, const float *bias, float *y,
     long y_stride);
