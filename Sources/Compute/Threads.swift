@@ -1,5 +1,4 @@
 import CKernels
-import Foundation
 import Synchronization
 
 /// Shares work out over a fixed number of threads.
@@ -9,8 +8,8 @@ import Synchronization
 public struct Threads: Sendable {
   public let count: Int
 
-  /// The cores this process may use.
-  public static var available: Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
+  /// The cores this process may use; `taskset` narrows them.
+  public static var available: Int { max(1, Int(ck_cores())) }
 
   public init(_ count: Int? = nil) {
     self.count = max(1, count ?? Threads.available)
