@@ -108,7 +108,7 @@ enum BenchCommand {
     var times: [Double] = []
     _ = try generator.generate([prompt], maxNewTokens: count) { _, _ in
       times.append((clock.now - start) / .seconds(1))
-      return !Interruption.isRequested
+      return Interruption.isRequested ? .endAll : .goOn
     }
     guard times.count == count, let first = times.first, let last = times.last else {
       throw Interrupted(advice: Words("Stopped.", ko: "멈췄습니다."))

@@ -161,39 +161,53 @@ enum InferenceCommands {
       Option("--top-k", "K", Words("with sampling: only the K likeliest", ko: "샘플링 후보 수")),
       Option("--top-p", "P", Words("with sampling: the likeliest up to probability P", ko: "샘플링 누적 확률")),
       Option("--seed", "N", Words("of the sampling (default 0)", ko: "샘플링 seed (기본 0)")),
+      Option(
+        "--repetition-penalty", "R",
+        Words("above 1 tokens so far are repeated less (default 1: off)", ko: "1보다 크면 나온 토큰을 덜 되풀이합니다 (기본 1: 끔)")),
+      Option(
+        "--stop", "TEXT", repeats: true,
+        Words("ends the answer before this text; may be given again", ko: "이 글자 앞에서 답을 끝냅니다. 여러 번 쓸 수 있습니다")),
       Option("--raw", Words("without the chat template", ko: "대화 틀 없이 그대로 이어 씁니다")), Arithmetic.weightsOption,
       Arithmetic.option, outputOption,
     ], example: "lorapress generate --model qwen2.5-coder-0.5b-instruct --prompt '대한민국의 수도는?'"
   ) { arguments, console in
     try arguments.none("generate")
     let prompts = try prompts(arguments)
+    let options = try generationOptions(arguments)
     var arithmetic = try Arithmetic(arguments, weights: .bf16)
     let model = try OpenedModel(arguments.required("--model", "generate"), project: Project.locate(), console: console)
     // What is 4-bit in the file stays so unless another kind is asked for.
     if model.file.holdsNF4 { arithmetic = try Arithmetic(arguments, weights: .nf4) }
     let decoder = try model.load(CPUBackend(), arithmetic, console: console)
     let adapter = try openedAdapter(arguments, on: decoder, console)?.adapter
-    let sampling = Sampling(
-      temperature: Float(try arguments.number("--temperature", in: 0...100) ?? 0),
-      topK: try arguments.integer("--top-k") ?? 0,
-      topP: Float(try arguments.number("--top-p", in: 0...1) ?? 1), seed: UInt64(try arguments.integer("--seed") ?? 0))
     let generator = Generator(DecoderSession(decoder, adapter: adapter), endTokens: model.tokenizer.eosTokens)
-    let limit = try arguments.integer("--max-new-tokens", atLeast: 1) ?? 128
     let ids = try prompts.map { prompt in
       arguments.flag("--raw")
         ? model.tokenizer.encode(prompt.last?.content ?? "", special: false)
         : try model.tokenizer.encodeChat(prompt, addGenerationPrompt: true)
     }
     if let out = arguments.value("--out") {
-      try answer(ids, prompts, generator, model.tokenizer, limit, sampling, out, console)
+      try answer(ids, prompts, generator, model.tokenizer, options, out, console)
     } else {
-      var decoderOfText = model.tokenizer.streamingDecoder(skipSpecial: true)
-      _ = try generator.generate(ids, maxNewTokens: limit, sampling: sampling) { _, token in
-        console.print(decoderOfText.push(token), terminator: "")
+      _ = try generator.answers(ids, model.tokenizer, options) { _, text in
+        console.print(text, terminator: "")
         return !Interruption.isRequested
       }
-      console.print(decoderOfText.finish())
+      console.print("")
     }
+  }
+
+  private static func generationOptions(_ arguments: Arguments) throws -> GenerationOptions {
+    let stops = arguments.list("--stop")
+    if stops.contains("") { throw UsageError("--stop needs a text that is not empty") }
+    return GenerationOptions(
+      maxNewTokens: try arguments.integer("--max-new-tokens", atLeast: 1) ?? 128,
+      sampling: Sampling(
+        temperature: Float(try arguments.number("--temperature", in: 0...100) ?? 0),
+        topK: try arguments.integer("--top-k") ?? 0, topP: Float(try arguments.number("--top-p", in: 0...1) ?? 1),
+        repetitionPenalty: Float(try arguments.number("--repetition-penalty", in: 0.01...100) ?? 1),
+        seed: UInt64(try arguments.integer("--seed") ?? 0)),
+      stopStrings: stops)
   }
 
   /// One conversation for `--prompt`, or one a row of `--file`.
@@ -226,28 +240,28 @@ enum InferenceCommands {
   }
 
   private static func answer(
-    _ ids: [[Int32]], _ prompts: [[ChatMessage]], _ generator: Generator, _ tokenizer: Tokenizer, _ limit: Int,
-    _ sampling: Sampling,
-    _ out: String, _ console: Console
+    _ ids: [[Int32]], _ prompts: [[ChatMessage]], _ generator: Generator, _ tokenizer: Tokenizer,
+    _ options: GenerationOptions, _ out: String, _ console: Console
   ) throws {
     let progress = Progress(console, Words("Answering", ko: "답변 생성"))
-    var lines = ""
-    for (index, prompt) in ids.enumerated() {
-      let result = try generator.generate([prompt], maxNewTokens: limit, sampling: sampling) { _, _ in
-        !Interruption.isRequested
-      }
-      if Interruption.isRequested {
-        throw Interrupted(advice: Words("Stopped; nothing was written.", ko: "멈췄고 파일은 쓰지 않았습니다."))
-      }
-      let row: JSONValue = [
-        "prompt": .string(prompts[index].last?.content ?? ""),
-        "answer": .string(tokenizer.decode(result[0].ids, skipSpecial: true)),
-        "stop_reason": .string(result[0].stopReason.rawValue), "tokens": JSONValue(result[0].ids.count),
-      ]
-      lines += row.text() + "\n"
-      progress.update(index + 1, of: ids.count)
+    var tokens = 0
+    let answers = try generator.answers(ids, tokenizer, options) { _, _ in
+      tokens += 1
+      progress.update(tokens, of: ids.count * options.maxNewTokens)
+      return !Interruption.isRequested
+    }
+    if Interruption.isRequested {
+      throw Interrupted(advice: Words("Stopped; nothing was written.", ko: "멈췄고 파일은 쓰지 않았습니다."))
     }
     progress.close()
+    var lines = ""
+    for (prompt, answer) in zip(prompts, answers) {
+      let row: JSONValue = [
+        "prompt": .string(prompt.last?.content ?? ""), "answer": .string(answer.text),
+        "stop_reason": .string(answer.stopReason.rawValue), "tokens": JSONValue(answer.tokens),
+      ]
+      lines += row.text() + "\n"
+    }
     try AtomicFile.write(lines, to: URL(fileURLWithPath: out))
     console.print(out)
   }

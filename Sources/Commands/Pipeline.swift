@@ -196,12 +196,11 @@ final class Pipeline {
     let adapter = try LoraAdapter(folder: checkpoint, on: decoder)
     try begin(.evaluate, hash)
     let clock = ContinuousClock.now
-    let work = EvaluationWork(
-      tokenizer: model.tokenizer, maxNewTokens: settings.evaluation.maxNewTokens, metrics: settings.evaluation.metrics)
+    let work = EvaluationWork(tokenizer: model.tokenizer, settings: settings.evaluation)
     let test = try RecordFile.readLines(ChatRow.self, from: folder.dataset(.test))
     let validation = try tokenized(.validation).rows
     do {
-      var answers: [[Answering.Answer]] = []
+      var answers: [[TextAnswer]] = []
       var losses: [LossSummary] = []
       for (session, title) in [
         (DecoderSession(decoder, adapter: nil), Words("Base model answers", ko: "기반 모델 평가")),
@@ -227,9 +226,10 @@ final class Pipeline {
           sets: work.sets(samples), validationLoss: .init(base: losses[0].loss, tuned: losses[1].loss),
           validationSupervisedTokens: losses[0].supervisedTokens, modelSha256: model.resolved.sha256,
           adapterSha256: adapterSHA,
-          adaptedLayers: adapter.layers.count, maxNewTokens: settings.evaluation.maxNewTokens, decoding: "greedy",
-          compute: arithmetic.compute, bootstrap: Bootstrap.record),
+          adaptedLayers: adapter.layers.count, maxNewTokens: settings.evaluation.maxNewTokens,
+          decoding: settings.evaluation.decoding, compute: arithmetic.compute, bootstrap: Bootstrap.record),
         to: folder.evaluationMetrics)
+      record.seeds["evaluation"] = settings.evaluation.doSample ? settings.evaluation.seed : nil
     } catch is CancellationError {
       try interrupt(.evaluate, seconds: seconds(since: clock), resumedAt: [])
       throw Interrupted(

@@ -5,12 +5,6 @@ import Tokenizers
 
 /// Puts questions to a model.
 public enum Answering {
-  public struct Answer: Sendable, Equatable {
-    public var text: String
-    public var stopReason: Generation.StopReason
-    public var tokens: Int
-  }
-
   /// The question part of a prepared row: all turns before the last answer.
   public static func question(_ row: ChatRow) -> [ChatMessage] {
     row.messages.dropLast().map { ChatMessage(role: $0.role, content: $0.content) }
@@ -20,53 +14,55 @@ public enum Answering {
   public static func reference(_ row: ChatRow) -> String { row.messages.last?.content ?? "" }
 }
 
+extension GenerationOptions {
+  public init(_ settings: EvaluationSettings) {
+    self.init(
+      maxNewTokens: settings.maxNewTokens,
+      sampling: Sampling(
+        temperature: settings.doSample ? Float(settings.temperature) : 0, topK: settings.topK,
+        topP: Float(settings.topP),
+        repetitionPenalty: Float(settings.repetitionPenalty), seed: UInt64(bitPattern: Int64(settings.seed))),
+      stopStrings: settings.stopStrings)
+  }
+}
+
 /// Base against tuned on held-out questions: answers, scores, sets.
 public struct EvaluationWork {
   private let tokenizer: Tokenizer
-  private let maxNewTokens: Int
+  private let options: GenerationOptions
   private let metrics: [EvaluationSettings.Metric]
-  /// Questions decoded together.
-  private static let together = 8
 
-  public init(tokenizer: Tokenizer, maxNewTokens: Int, metrics: [EvaluationSettings.Metric]) {
+  public init(tokenizer: Tokenizer, settings: EvaluationSettings) {
     self.tokenizer = tokenizer
-    self.maxNewTokens = maxNewTokens
-    self.metrics = metrics
+    options = GenerationOptions(settings)
+    metrics = settings.metrics
   }
 
-  /// Greedy answers through the chat template. `onTokens` hears the tokens so far and may stop the work by returning false, which
-  /// throws `CancellationError`.
-  public func answers(_ session: DecoderSession, _ rows: [ChatRow], onTokens: (Int) -> Bool) throws -> [Answering
-    .Answer]
-  {
-    let generator = Generator(session, endTokens: tokenizer.eosTokens)
-    var answers: [Answering.Answer] = []
+  /// Answers through the chat template, as many together as ``Generator`` takes. `onTokens` hears the tokens so far and may stop the work
+  /// by returning false, which throws `CancellationError`.
+  public func answers(_ session: DecoderSession, _ rows: [ChatRow], onTokens: (Int) -> Bool) throws -> [TextAnswer] {
+    let prompts = try rows.map { try tokenizer.encodeChat(Answering.question($0), addGenerationPrompt: true) }
     var tokens = 0
-    for start in stride(from: 0, to: rows.count, by: Self.together) {
-      let prompts = try rows[start..<min(start + Self.together, rows.count)].map {
-        try tokenizer.encodeChat(Answering.question($0), addGenerationPrompt: true)
-      }
-      var isStopped = false
-      let generations = try generator.generate(prompts, maxNewTokens: maxNewTokens) { _, _ in
-        tokens += 1
-        isStopped = !onTokens(tokens)
-        return !isStopped
-      }
-      if isStopped { throw CancellationError() }
-      answers += generations.map { generation in
-        let text = tokenizer.decode(generation.ids, skipSpecial: true).trimmingCharacters(in: .whitespacesAndNewlines)
-        return Answering.Answer(text: text, stopReason: generation.stopReason, tokens: generation.ids.count)
-      }
+    var isStopped = false
+    let answers = try Generator(session, endTokens: tokenizer.eosTokens).answers(prompts, tokenizer, options) { _, _ in
+      tokens += 1
+      isStopped = isStopped || !onTokens(tokens)
+      return !isStopped
     }
-    return answers
+    if isStopped { throw CancellationError() }
+    return answers.map { answer in
+      var answer = answer
+      answer.text = answer.text.trimmingCharacters(in: .whitespacesAndNewlines)
+      return answer
+    }
   }
 
-  public func samples(_ rows: [ChatRow], base: [Answering.Answer], tuned: [Answering.Answer]) -> [AnswerSample] {
+  public func samples(_ rows: [ChatRow], base: [TextAnswer], tuned: [TextAnswer]) -> [AnswerSample] {
     let scorer = scorer(rows.map(Answering.reference))
     return zip(rows, zip(base, tuned)).enumerated().map { index, pair in
       let (row, answers) = pair
       let reference = Answering.reference(row)
-      func scored(_ answer: Answering.Answer) -> AnswerSample.Answer {
+      func scored(_ answer: TextAnswer) -> AnswerSample.Answer {
         AnswerSample.Answer(
           text: answer.text, stopReason: answer.stopReason.rawValue, tokens: answer.tokens,
           scores: scorer.scores(answer: answer.text, reference: reference))

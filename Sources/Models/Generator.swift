@@ -1,24 +1,4 @@
 import Compute
-import Foundation
-
-/// How the next token is chosen.
-public struct Sampling: Sendable, Equatable {
-  /// 0 takes the most probable token (greedy).
-  public var temperature: Float
-  /// Only the `topK` most probable tokens stay (0: all), and of these the fewest whose probabilities sum to `topP`.
-  public var topK: Int
-  public var topP: Float
-  public var seed: UInt64
-
-  public static let greedy = Sampling(temperature: 0, topK: 0, topP: 1, seed: 0)
-
-  public init(temperature: Float, topK: Int, topP: Float, seed: UInt64) {
-    self.temperature = temperature
-    self.topK = topK
-    self.topP = topP
-    self.seed = seed
-  }
-}
 
 /// What came of one prompt.
 public struct Generation: Sendable, Equatable {
@@ -30,22 +10,38 @@ public struct Generation: Sendable, Equatable {
 
 /// Answers prompts, several at once: prompts are read in batches, then every step feeds one token of each unfinished answer.
 public struct Generator {
+  /// What follows a new token.
+  public enum Continuation: Sendable {
+    case goOn
+    /// This answer is whole: it stopped.
+    case endAnswer
+    /// No answer goes on, and no further prompt is read.
+    case endAll
+  }
+
   /// Prompt tokens read in one go.
   private static let prefillTokens = 512
 
   private let session: DecoderSession
   private let endTokens: Set<Int32>
+  private let together: Int
+  private let cacheBytes: Int
 
-  public init(_ session: DecoderSession, endTokens: [Int32]) {
+  /// - Parameters:
+  ///   - together: prompts that are answered at the same time, at most.
+  ///   - cacheBytes: for their keys and values; fewer prompts are answered together where more would take more, one always.
+  public init(_ session: DecoderSession, endTokens: [Int32], together: Int = 8, cacheBytes: Int = 512 << 20) {
     self.session = session
     self.endTokens = Set(endTokens)
+    self.together = max(together, 1)
+    self.cacheBytes = cacheBytes
   }
 
-  /// Continues each prompt up to an end token or `maxNewTokens`. `onToken` hears (prompt's index, token) as they come and may end the
-  /// work by returning false.
+  /// Continues each prompt up to an end token or `maxNewTokens`. `onToken` hears (prompt's index, token) as they come and says how to go
+  /// on. Which prompts are answered together changes no answer: each has its own random numbers, by its index.
   public func generate(
     _ prompts: [[Int32]], maxNewTokens: Int, sampling: Sampling = .greedy,
-    onToken: (Int, Int32) -> Bool = { _, _ in true }
+    onToken: (Int, Int32) -> Continuation = { _, _ in .goOn }
   ) throws -> [Generation] {
     let limit = session.decoder.configuration.maxPositionEmbeddings
     for (index, prompt) in prompts.enumerated() {
@@ -56,48 +52,98 @@ public struct Generator {
         )
       }
     }
-    var results = prompts.map { _ in Generation() }
-    guard maxNewTokens > 0 else { return results }
-    let cache = KeyValueCache(session.decoder.configuration, capacities: prompts.map { $0.count + maxNewTokens })
-    var samplers = prompts.indices.map { Sampler(sampling, stream: UInt64($0)) }
-    var running: [(sequence: Int, ids: [Int32])] = []
+    var answers = prompts.enumerated().map { index, prompt in
+      Answer(index: index, prompt: prompt, sampler: Sampler(sampling, stream: UInt64(index), prompt: prompt))
+    }
+    guard maxNewTokens > 0 else { return answers.map(\.generation) }
+    for group in groups(prompts, maxNewTokens: maxNewTokens) {
+      let batch = Batch(
+        cache: KeyValueCache(session.decoder.configuration, capacities: group.map { prompts[$0].count + maxNewTokens }),
+        maxNewTokens: maxNewTokens, isGreedy: sampling.temperature <= 0)
+      guard answer(&answers[group], batch, onToken) else { break }
+    }
+    return answers.map(\.generation)
+  }
 
-    for group in prefillGroups(prompts) {
-      let fed = group.map { (sequence: $0, ids: prompts[$0]) }
-      let logits = session.step(fed, cache: cache)
-      guard take(logits, fed.map(\.sequence), maxNewTokens, &samplers, &results, &running, onToken) else {
-        return results
+  /// One prompt and what comes of it.
+  private struct Answer {
+    let index: Int
+    let prompt: [Int32]
+    var sampler: Sampler
+    var generation = Generation()
+  }
+
+  /// What the prompts of a group share; a prompt's place in the group is its sequence in the cache.
+  private struct Batch {
+    let cache: KeyValueCache
+    let maxNewTokens: Int
+    let isGreedy: Bool
+  }
+
+  /// Answers one group. False when the listener wants no more.
+  private func answer(_ answers: inout ArraySlice<Answer>, _ batch: Batch, _ onToken: (Int, Int32) -> Continuation)
+    -> Bool
+  {
+    let first = answers.startIndex
+    var running: [(sequence: Int, ids: [Int32])] = []
+    func step(_ fed: [(sequence: Int, ids: [Int32])]) -> Bool {
+      let logits = session.step(fed, cache: batch.cache)
+      let tokens = choose(logits, fed.map { $0.sequence + first }, &answers, isGreedy: batch.isGreedy)
+      for (token, (sequence, _)) in zip(tokens, fed) {
+        let place = sequence + first
+        if endTokens.contains(token) {
+          answers[place].generation.stopReason = .stop
+          continue
+        }
+        answers[place].generation.ids.append(token)
+        answers[place].sampler.note(token)
+        switch onToken(answers[place].index, token) {
+        case .endAll: return false
+        case .endAnswer: answers[place].generation.stopReason = .stop
+        case .goOn:
+          if answers[place].generation.ids.count < batch.maxNewTokens { running.append((sequence, [token])) }
+        }
       }
+      return true
+    }
+    for some in prefillGroups(answers.map(\.prompt)) {
+      guard step(some.map { ($0, answers[first + $0].prompt) }) else { return false }
     }
     while !running.isEmpty {
       let fed = running
       running = []
-      let logits = session.step(fed, cache: cache)
-      guard take(logits, fed.map(\.sequence), maxNewTokens, &samplers, &results, &running, onToken) else { break }
-    }
-    return results
-  }
-
-  /// Chooses the next token of each sequence and notes who goes on. False when the listener wants no more.
-  private func take(
-    _ logits: Matrix, _ sequences: [Int], _ maxNewTokens: Int, _ samplers: inout [Sampler],
-    _ results: inout [Generation],
-    _ running: inout [(sequence: Int, ids: [Int32])], _ onToken: (Int, Int32) -> Bool
-  ) -> Bool {
-    let best = session.decoder.backend.argmax(logits)
-    for (row, sequence) in sequences.enumerated() {
-      let token = samplers[sequence].choose(logits.rows(row..<row + 1), best: best[row])
-      if endTokens.contains(token) {
-        results[sequence].stopReason = .stop
-        continue
-      }
-      results[sequence].ids.append(token)
-      if !onToken(sequence, token) { return false }
-      if results[sequence].ids.count < maxNewTokens { running.append((sequence, [token])) }
+      guard step(fed) else { return false }
     }
     return true
   }
 
+  /// The next token of the answers at `places`, one a row of the logits (places, V), which change where tokens are repeated less.
+  private func choose(_ logits: Matrix, _ places: [Int], _ answers: inout ArraySlice<Answer>, isGreedy: Bool) -> [Int32]
+  {
+    for (row, place) in places.enumerated() { answers[place].sampler.penalise(logits.rows(row..<row + 1)) }
+    if isGreedy { return session.decoder.backend.argmax(logits) }
+    return places.enumerated().map { row, place in answers[place].sampler.draw(logits.rows(row..<row + 1)) }
+  }
+
+  /// Prompts that follow each other, as many as may be answered together.
+  private func groups(_ prompts: [[Int32]], maxNewTokens: Int) -> [Range<Int>] {
+    let perToken = KeyValueCache.bytesPerToken(session.decoder.configuration)
+    var groups: [Range<Int>] = []
+    var bytes = 0
+    for (index, prompt) in prompts.enumerated() {
+      let own = (prompt.count + maxNewTokens) * perToken
+      if let last = groups.last, last.count < together, bytes + own <= cacheBytes {
+        groups[groups.count - 1] = last.lowerBound..<index + 1
+        bytes += own
+      } else {
+        groups.append(index..<index + 1)
+        bytes = own
+      }
+    }
+    return groups
+  }
+
+  /// Places of prompts that are read in one go.
   private func prefillGroups(_ prompts: [[Int32]]) -> [[Int]] {
     var groups: [[Int]] = []
     var tokens = Self.prefillTokens
@@ -110,44 +156,5 @@ public struct Generator {
       tokens += prompt.count
     }
     return groups
-  }
-}
-
-/// Draws tokens from logits; each sequence has its own stream of random numbers.
-struct Sampler {
-  private let sampling: Sampling
-  private var random: RandomNumbers
-
-  init(_ sampling: Sampling, stream: UInt64) {
-    self.sampling = sampling
-    random = RandomNumbers(seed: RandomNumbers.mix(sampling.seed &+ RandomNumbers.mix(stream)))
-  }
-
-  /// `logits` is one row (1, V), `best` its largest column.
-  mutating func choose(_ logits: Matrix, best: Int32) -> Int32 {
-    guard sampling.temperature > 0 else { return best }
-    var candidates = logits.elements.enumerated().map {
-      (token: Int32($0.offset), logit: $0.element / sampling.temperature)
-    }
-    candidates.sort { $0.logit != $1.logit ? $0.logit > $1.logit : $0.token < $1.token }
-    if sampling.topK > 0 { candidates = Array(candidates.prefix(sampling.topK)) }
-    let peak = candidates[0].logit
-    var weights = candidates.map { exp($0.logit - peak) }
-    let sum = weights.reduce(0, +)
-    if sampling.topP < 1 {
-      var kept = 0
-      var share: Float = 0
-      while kept < weights.count, share < sampling.topP {
-        share += weights[kept] / sum
-        kept += 1
-      }
-      weights = Array(weights.prefix(max(kept, 1)))
-    }
-    var left = random.nextUnit() * weights.reduce(0, +)
-    for (index, weight) in weights.enumerated() {
-      left -= weight
-      if left < 0 { return candidates[index].token }
-    }
-    return candidates[weights.count - 1].token
   }
 }

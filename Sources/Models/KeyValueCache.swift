@@ -9,6 +9,11 @@ final class KeyValueCache {
   private(set) var lengths: [Int]
   private let capacities: [Int]
 
+  /// What one token takes: float32 keys and values of every layer.
+  static func bytesPerToken(_ configuration: DecoderConfiguration) -> Int {
+    2 * configuration.numHiddenLayers * configuration.numKeyValueHeads * configuration.headSize * 4
+  }
+
   init(_ configuration: DecoderConfiguration, capacities: [Int]) {
     let rows = capacities.reduce(0, +)
     let width = configuration.numKeyValueHeads * configuration.headSize

@@ -2,7 +2,7 @@
 public struct AnswerSample: Codable, Sendable, Equatable {
   public struct Answer: Codable, Sendable, Equatable {
     public var text: String
-    /// "stop" (the model ended its turn) or "length" (cut off at max_new_tokens).
+    /// "stop" (the model ended its turn, or said one of `stop_strings`) or "length" (cut off at max_new_tokens).
     public var stopReason: String
     public var tokens: Int
     /// Sentence scores by name: "bleu", "chrf" (0–100), "rouge1", "rouge2", "rougeL" (0–1).
@@ -99,7 +99,7 @@ public struct EvaluationRecord: Codable, Sendable, Equatable {
   public var adapterSha256: String
   public var adaptedLayers: Int
   public var maxNewTokens: Int
-  /// "greedy".
+  /// `EvaluationSettings.decoding`: "greedy", "greedy, repetition_penalty 1.1".
   public var decoding: String
   public var compute: String
   /// Nil where no intervals were computed.

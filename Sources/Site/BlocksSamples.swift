@@ -64,12 +64,21 @@ extension Blocks {
   private var footer: String {
     var parts = [run.record.model?.name ?? run.id]
     if let evaluation = run.evaluation {
-      let way = evaluation.decoding == "greedy" ? words.pick("그리디 디코딩", "greedy decoding") : evaluation.decoding
-      parts.append(way)
+      parts.append(decoding(evaluation.decoding))
       parts.append(words.pick("최대 \(evaluation.maxNewTokens)토큰", "at most \(evaluation.maxNewTokens) tokens"))
     }
     parts.append(words.pick("시험 질문은 시드로 뽑아 학습에 쓰지 않았다", "test questions drawn by seed and kept out of training"))
     return parts.joined(separator: " · ") + ". " + words.from("samples.jsonl")
+  }
+
+  /// The record's "greedy" or "sampling" in words; the settings after it keep their names.
+  private func decoding(_ recorded: String) -> String {
+    let ways = [
+      ("greedy", words.pick("그리디 디코딩", "greedy decoding")), ("sampling", words.pick("샘플링 디코딩", "sampled decoding")),
+    ]
+    let parts = recorded.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let way = ways.first(where: { $0.0 == parts[0] }) else { return recorded }
+    return parts.count == 1 ? way.1 : "\(way.1),\(parts[1])"
   }
 
   private var rank: String? { run.setting("lora.r")?.node.written }

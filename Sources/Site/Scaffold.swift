@@ -223,6 +223,16 @@ public enum Scaffold {
     ("", "", ""),
     ("evaluation:", "", ""),
     ("  max_new_tokens: 128", "", ""),
+    (
+      "  do_sample: false", "true면 temperature, top_k, top_p, seed로 뽑는다. 아니면 greedy",
+      "true draws by temperature, top_k, top_p and seed; else greedy"
+    ),
+    ("  temperature: 1", "", ""),
+    ("  top_k: 50", "0이면 모든 토큰", "0: all tokens"),
+    ("  top_p: 1", "", ""),
+    ("  seed: 42", "", ""),
+    ("  repetition_penalty: 1", "1보다 크면 나온 토큰이 덜 되풀이된다", "above 1 tokens so far are repeated less"),
+    ("  stop_strings: []", "답은 이 글자 앞에서 끝난다", "texts before which an answer ends"),
     ("  metrics: [bleu, rouge, chrf]", "", ""),
     ("", "", ""),
     ("post: content/posts/NAME.md", "lorapress new post NAME 로 만든다", "made by lorapress new post NAME"),

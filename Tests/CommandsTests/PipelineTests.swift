@@ -45,10 +45,13 @@ import Testing
       #expect(second.errors.components(separatedBy: "unchanged, skipped").count == 4)
       #expect(try Data(contentsOf: run.record) == stamp)
       // A changed setting runs its stage and what follows, and no stage before it.
-      let third = try program.run(arguments + ["--set", "training.max_steps=5"])
+      let third = try program.run(
+        arguments + ["--set", "training.max_steps=5", "--set", "evaluation.repetition_penalty=1.5"])
       #expect(third.code == 0)
       #expect(third.errors.contains("prepare: unchanged, skipped"))
       #expect(try RecordFile.read(RunRecord.self, from: run.record).training?.steps == 5)
+      let penalised = try RecordFile.read(EvaluationRecord.self, from: run.evaluationMetrics)
+      #expect(penalised.decoding == "greedy, repetition_penalty 1.5")
 
       // What the run left is used by the other commands.
       let score = try program.run([
@@ -68,6 +71,36 @@ import Testing
       #expect(generated.code == 0 && generated.output.hasSuffix("\n"))
       let results = try program.run(["results", "tiny", "--output", program.output.path])
       #expect(results.code == 0 && results.output.contains("chrF"))
+    }
+  }
+
+  /// Answers of a file are those of its prompts one by one, and a stop text ends them.
+  @Test func generateAnswersFilesAndStops() throws {
+    try inProgram { program in
+      let model = try program.makeModel()
+      let options = ["generate", "--model", model.path, "--max-new-tokens", "12", "--repetition-penalty", "1.3"]
+      let prompts = ["안녕", "수도는?", "물은 몇 도에서 끓는가?"]
+      let file = program.folder.appendingPathComponent("in.jsonl")
+      let out = program.folder.appendingPathComponent("out.jsonl")
+      let rows = prompts.map { prompt -> JSONValue in ["prompt": .string(prompt)] }
+      try rows.map { $0.text() + "\n" }.joined().write(to: file, atomically: true, encoding: .utf8)
+      func answers(_ more: [String]) throws -> [String] {
+        let result = try program.run(options + ["--file", file.path, "--out", out.path] + more)
+        #expect(result.code == 0, "\(result.errors)")
+        return try JSONValue.lines(of: Data(contentsOf: out), file: "out").compactMap { $0.value["answer"]?.string }
+      }
+      let whole = try answers([])
+      #expect(whole.count == 3)
+      for (prompt, answer) in zip(prompts, whole) {
+        #expect(try program.run(options + ["--prompt", prompt]).output == answer + "\n")
+      }
+      let stop = String(try #require(whole.map { $0.dropFirst(2).prefix(2) }.first { $0.count == 2 }))
+      let stopped = try answers(["--stop", "nowhere", "--stop", stop])
+      #expect(stopped == whole.map { $0.components(separatedBy: stop)[0] } && stopped != whole)
+      for (bad, message) in [(["--stop", ""], "not empty"), (["--repetition-penalty", "0"], "from 0.01 to 100")] {
+        let result = try program.run(["generate", "--model", model.path, "--prompt", "x"] + bad)
+        #expect(result.code == 64 && result.errors.contains(message), "\(result.errors)")
+      }
     }
   }
 

@@ -168,12 +168,37 @@ private let small = """
       "training:\n  save_total_limit: 0",
       "e.yaml:7:21: 'training.save_total_limit' must be at least 1, or null, not the number 0"
     ),
+    (
+      "evaluation:\n  top_p: 0.9",
+      "e.yaml:7:10: 'evaluation.top_p' belongs to do_sample: true, and greedy answers draw nothing; write that, or take it out"
+    ),
+    (
+      "evaluation:\n  repetition_penalty: 0",
+      "e.yaml:7:23: 'evaluation.repetition_penalty' must be more than 0 (1 is off), not the number 0"
+    ),
+    (
+      "evaluation:\n  stop_strings: ['']",
+      "e.yaml:7:17: 'evaluation.stop_strings' must be texts that are not empty, not a list"
+    ),
     ("sweep: 4", "e.yaml:6:8: 'sweep' must be a mapping of settings to lists of values, not the number 4"),
     ("sweep:\n  r: 4", "e.yaml:7:6: 'sweep.r' must be a list of values, not the number 4"),
     ("sweep:\n  learning_rat: [1]", "e.yaml:7:3: 'sweep.learning_rat' is no setting; did you mean 'learning_rate'?"),
   ])
   func contradictionsNameThePlace(extra: String, message: String) {
     #expect { try Experiment(text: base + extra, file: "e.yaml") } throws: { "\($0)" == message }
+  }
+
+  @Test func decodingIsToldByItsSettings() throws {
+    func decoding(_ evaluation: String) throws -> String {
+      try Experiment(text: base + "evaluation: {\(evaluation)}", file: "e.yaml").settings.evaluation.decoding
+    }
+    #expect(try decoding("max_new_tokens: 4") == "greedy")
+    #expect(
+      try decoding("repetition_penalty: 1.1, stop_strings: '질문:'")
+        == #"greedy, repetition_penalty 1.1, stop_strings ["질문:"]"#)
+    #expect(
+      try decoding("do_sample: true, temperature: 0.7, top_p: 0.9, seed: 3")
+        == "sampling, temperature 0.7, top_k 50, top_p 0.9, seed 3")
   }
 
   @Test func aSweepIsEveryCombination() throws {

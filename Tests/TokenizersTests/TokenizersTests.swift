@@ -129,6 +129,38 @@ func ids(_ value: JSONValue?) -> [Int32] { (value?.array ?? []).compactMap { $0.
     #expect(broken.push(bytes[0]) + broken.push(tokenizer.encoder.byteTokens[0x41]) == "\u{FFFD}A")
   }
 
+  /// A stop text is found wherever tokens end, and what only begins like one is given out once that is known.
+  @Test func stopTextsEndTheTextBeforeThem() throws {
+    let tokenizer = try Small.tokenizer()
+    func said(_ text: String, stops: [String]) -> (pieces: [String], isStopped: Bool) {
+      var decoder = StoppingDecoder(tokenizer, stops: stops, skipSpecial: true)
+      // Byte by byte, the hardest case.
+      var pieces = Array(text.utf8).map { decoder.push(tokenizer.encoder.byteTokens[Int($0)]) }
+      pieces.append(decoder.finish())
+      return (pieces, decoder.isStopped)
+    }
+    func whole(_ text: String, _ stops: [String]) -> String {
+      // The text as its own tokens gives the same.
+      var decoder = StoppingDecoder(tokenizer, stops: stops, skipSpecial: true)
+      let bytes = said(text, stops: stops).pieces.joined()
+      #expect(tokenizer.encode(text).map { decoder.push($0) }.joined() + decoder.finish() == bytes)
+      return bytes
+    }
+    #expect(said("ab\n\ncd", stops: ["\n\n"]).pieces == ["a", "b", "", "", "", "", ""])
+    #expect(said("a\nb", stops: ["\n\n"]).pieces == ["a", "", "\nb", ""])
+    #expect(said("a\n", stops: ["\n\n"]).pieces == ["a", "", "\n"])
+    #expect(said("a\n", stops: ["\n\n"]).isStopped == false && said("a\n\n", stops: ["\n\n"]).isStopped)
+    #expect(whole("질문: 무엇? 질문: 또", ["답변", "? 질문:"]) == "질문: 무엇")
+    #expect(whole("aaab", ["aab"]) == "a")
+    // The one that is whole first; of two that end together the longer.
+    #expect(whole("xyz", ["xyz", "y"]) == "x")
+    #expect(whole("axyz", ["z", "xyz"]) == "a")
+    #expect(whole("stop", ["stop"]) == "")
+    #expect(whole("가나", ["", "ㄱ"]) == "가나")
+    // Composed and decomposed text are different texts.
+    #expect(whole("x가y", ["\u{1100}\u{1161}"]) == "x가y")
+  }
+
   @Test func knowsItsNames() throws {
     let tokenizer = try Small.tokenizer()
     let turnEnd = try #require(tokenizer.id(ofAddedToken: "<|im_end|>"))

@@ -80,10 +80,26 @@ struct HubCard {
       "messages = [{\"role\": \"user\", \"content\": \(text(question))}]",
       "inputs = tokenizer.apply_chat_template(",
       "    messages, add_generation_prompt=True, return_tensors=\"pt\", return_dict=True)",
-      "output = model.generate(**inputs, max_new_tokens=\(run.evaluation?.maxNewTokens ?? 128), do_sample=False)",
+      "output = model.generate(", "    **inputs, \(generation.joined(separator: ", ")))",
       "print(tokenizer.decode(output[0, inputs[\"input_ids\"].shape[1]:], skip_special_tokens=True))",
     ]
     return Escape.markdownBlock(lines.joined(separator: "\n"), language: "python")
+  }
+
+  /// How the answers below were generated, as `generate` takes it. A penalty of 1 is written too, since the generation_config.json of many
+  /// models holds another one, which greedy answers heed.
+  private var generation: [String] {
+    func number(_ key: String) -> Double? { run.setting("evaluation.\(key)")?.node.double }
+    let limit = "max_new_tokens=\(run.evaluation?.maxNewTokens ?? 128)"
+    let penalty = "repetition_penalty=\(number("repetition_penalty") ?? 1)"
+    guard run.setting("evaluation.do_sample")?.node.written == "true" else {
+      return [limit, "do_sample=False", penalty]
+    }
+    return [
+      limit, "do_sample=True", "temperature=\(number("temperature") ?? 1)",
+      "top_k=\(number("top_k").flatMap(Int.init(exactly:)) ?? 0)",
+      "top_p=\(number("top_p") ?? 1)", penalty,
+    ]
   }
 
   private var loading: String {
