@@ -88,14 +88,16 @@ enum InferenceCommands {
   private static func examples(_ path: String, _ tokenizer: Tokenizer) throws -> [TokenizedExample] {
     let url = URL(fileURLWithPath: path)
     let table = try TableReader.read(url, name: path)
-    let mapping = try ColumnMapping(table: table, format: nil)
-    let examples = try table.rows.map { row in
-      let messages: [ChatRow.Message]
-      do throws(Rejection) { messages = try mapping.messages(of: row) } catch {
+    let mapping = try ColumnMapping(columns: table.columnNames, file: path, format: nil)
+    let examples = try table.rows.flatMap { row in
+      let conversations: [Conversation]
+      do throws(Rejection) { conversations = try mapping.conversations(of: row) } catch {
         throw RunsError("\(path): row \(row.source.row): \(error.detail); correct the row or leave it out")
       }
-      let (ids, turns) = try tokenizer.supervisedTurns(chatMessages(messages))
-      return TokenizedExample(ids: ids, supervised: turns)
+      return try conversations.map { conversation in
+        let (ids, turns) = try tokenizer.supervisedTurns(chatMessages(conversation.messages))
+        return TokenizedExample(ids: ids, supervised: turns)
+      }
     }
     if examples.isEmpty { throw RunsError("\(path): holds no rows; give a file with at least one") }
     return examples

@@ -20,25 +20,28 @@ struct DatasetCard {
       ("task_categories", Self.list([.text("text-generation")])),
       ("size_categories", Self.list([.text(sizeCategory)])),
       ("configs", Self.list([.mapping([("config_name", .text("default")), ("data_files", Self.list(files))])])),
-      ("dataset_info", .mapping([("config_name", .text("default")), ("features", Self.features)])),
+      ("dataset_info", .mapping([("config_name", .text("default")), ("features", features)])),
     ]
     return .mapping(entries)
   }
 
   private static func list(_ nodes: [YAMLNode]) -> YAMLNode { YAMLNode(.sequence(nodes)) }
 
-  private static let features: YAMLNode = {
+  private var features: YAMLNode {
     func feature(_ name: String, _ kind: String, _ value: YAMLNode) -> YAMLNode {
       .mapping([("name", .text(name)), (kind, value)])
     }
     func column(_ name: String, _ type: String) -> YAMLNode { feature(name, "dtype", .text(type)) }
-    return list([
-      feature("messages", "list", list([column("role", "string"), column("content", "string")])),
-      feature("source", "struct", list([column("file", "string"), column("row", "int64")])),
+    var columns = [
+      feature("messages", "list", Self.list([column("role", "string"), column("content", "string")])),
+      feature("source", "struct", Self.list([column("file", "string"), column("row", "int64")])),
       column("group", "string"),
       column("kind", "string"),
-    ])
-  }()
+    ]
+    // Only rows made of text have a rule.
+    if dataset.report.rules != nil { columns.append(column("rule", "string")) }
+    return Self.list(columns)
+  }
 
   private var isKorean: Bool {
     dataset.train.contains { row in

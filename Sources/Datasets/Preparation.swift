@@ -57,7 +57,8 @@ public struct Preparation {
           file: file, "no row has the column \"\(group)\" of dataset.split.group",
           remedy: "change it to one that exists (columns: \(columns)), or leave it out")
       }
-      return MappedTable(table: table, mapping: try ColumnMapping(table: table, format: settings.format))
+      let mapping = try ColumnMapping(columns: table.columnNames, file: table.file, format: settings.format)
+      return MappedTable(table: table, mapping: mapping)
     }
   }
 
@@ -76,7 +77,7 @@ public struct Preparation {
     let all = tables.flatMap { table in table.rows.map { (row: $0, mapping: table.mapping) } }
     let entries = all.map { row, mapping in
       // A row that can't be converted is ranked by its raw text.
-      let messages = try? mapping.messages(of: row)
+      let messages = (try? mapping.conversations(of: row))?.first?.messages
       return Splitter.Row(
         question: messages.map(TextKey.question) ?? row.value.text(),
         conversation: messages.map(TextKey.conversation) ?? row.value.text(), group: group(of: row))
@@ -160,8 +161,10 @@ public struct Preparation {
     _ row: RawRow, _ mapping: ColumnMapping, _ split: DatasetSplit,
     _ seen: inout [DatasetSplit: [String: ChatRow.Source]]
   ) throws(RowFailure) -> Kept {
-    let messages: [ChatRow.Message]
-    do { messages = try mapping.messages(of: row) } catch { throw .rejected(error) }
+    let made: Conversation?
+    do { made = try mapping.conversations(of: row).first } catch { throw .rejected(error) }
+    guard let made else { throw .rejected(Rejection("no_rule", "no rule makes a conversation of it")) }
+    let messages = made.messages
     let conversation = TextKey.conversation(messages)
     if let first = seen[split]?[conversation] {
       throw .rejected(Rejection("duplicate", "the same as row \(first.row) of \(first.file)"))
@@ -177,7 +180,8 @@ public struct Preparation {
     }
     seen[split, default: [:]][conversation] = row.source
     return Kept(
-      row: ChatRow(messages: messages, source: row.source, group: group(of: row)), raw: row, split: split,
+      row: ChatRow(messages: messages, source: row.source, group: group(of: row), rule: made.rule?.rawValue), raw: row,
+      split: split,
       question: TextKey.question(messages), conversation: conversation, promptTokens: length.promptTokens,
       answerTokens: length.answerTokens)
   }

@@ -18,7 +18,13 @@ struct Reporter {
       rejects: intake.rejected.reduce(into: [:]) { $0[$1.reason, default: 0] += 1 },
       categories: Dictionary(uniqueKeysWithValues: categories.map { ($0.column, $0.rows) }),
       maxTokens: settings.maxTokens,
-      tokenLengths: lengths(), samples: try samples(varying: categories, encode: encode), leakage: leakage())
+      tokenLengths: lengths(), samples: try samples(varying: categories, encode: encode), leakage: leakage(),
+      rules: rules())
+  }
+
+  private func rules() -> [String: Int]? {
+    let rules = intake.kept.reduce(into: [String: Int]()) { if let rule = $1.row.rule { $0[rule, default: 0] += 1 } }
+    return rules.isEmpty ? nil : rules
   }
 
   private var tables: [Preparation.MappedTable] { intake.sources.flatMap(\.tables) }

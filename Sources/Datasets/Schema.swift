@@ -1,121 +1,63 @@
-import Formats
 import Runs
 
-/// A usual pair of columns that needs no `dataset.format`.
+/// A usual layout of columns that needs no `dataset.format`.
 struct Schema: Sendable {
   var name: String
   var question: String
   var answer: String
   /// Columns that go on with the question where a row has them.
   var context: [String] = []
+  /// Columns that are the system message where a row has them.
+  var system: [String] = []
 
-  /// Every layout that is known by its columns. A new one is a new line here.
+  /// Every pair of question and answer that is known by its columns' names. A new one is a new line here.
   static let known = [
     Schema(name: "question/answer", question: "question", answer: "answer"),
-    Schema(name: "instruction/output", question: "instruction", answer: "output", context: ["input"]),
+    Schema(name: "question/response", question: "question", answer: "response", system: ["system_prompt"]),
+    Schema(
+      name: "instruction/output", question: "instruction", answer: "output", context: ["input"], system: ["system"]),
+    Schema(name: "instruction/response", question: "instruction", answer: "response", context: ["context"]),
     Schema(name: "prompt/completion", question: "prompt", answer: "completion"),
+    Schema(name: "prompt/response", question: "prompt", answer: "response"),
+    Schema(name: "Input/Output", question: "Input", answer: "Output"),
     Schema(name: "Q/A", question: "Q", answer: "A"),
     Schema(name: "질문/정답", question: "질문", answer: "정답"),
+    Schema(name: "질문/답변", question: "질문", answer: "답변"),
   ]
-}
 
-/// What one file's rows are made of, and how they become messages.
-public struct ColumnMapping: Sendable, Equatable {
-  enum Kind: Sendable, Equatable {
-    /// Rows that are conversations already, in this column.
-    case messages(String)
-    case templates(system: Template?, question: Template, answer: Template)
-  }
+  /// Columns of whole conversations: a list of messages, by OpenAI's keys (role, content) or ShareGPT's (from, value).
+  static let conversations = ["messages", "conversations"]
 
-  /// "messages", "question/answer" …, or "dataset.format".
-  public let name: String
-  let kind: Kind
+  /// Columns of plain text, taken only where nothing else fits. "0" is what a list without names became upstream.
+  static let texts = ["text", "0"]
 
-  /// Role → the column or template it is made from.
-  public var description: [String: String] {
-    switch kind {
-    case .messages(let column): return ["messages": "{\(column)}"]
-    case .templates(let system, let question, let answer):
-      var roles = ["user": question.text, "assistant": answer.text]
-      roles["system"] = system?.text
-      return roles
-    }
-  }
-
-  /// Columns that messages are made of.
-  var columns: [String] {
-    switch kind {
-    case .messages(let column): [column]
-    case .templates(let system, let question, let answer):
-      [system, question, answer].compactMap(\.self).flatMap { $0.columns + $0.optional }
-    }
-  }
-
-  /// The mapping of a file: the experiment's `format` if it gives one, else found by the names of the columns.
-  public init(table: RawTable, format: FormatSettings?) throws(DatasetsError) {
-    let names = table.columnNames
-    if names.isEmpty {
-      throw DatasetsError(
-        file: table.file, "no row is an object with columns",
-        remedy: "write each row like {\"question\": …, \"answer\": …}")
-    }
-    if let format {
-      try self.init(format: format, columns: names, file: table.file)
-    } else {
-      try self.init(detectingIn: names, file: table.file)
-    }
-  }
-
-  private init(format: FormatSettings, columns: [String], file: String) throws(DatasetsError) {
-    var system: Template?
-    if let text = format.system { system = try Template(text, setting: "dataset.format.system") }
-    let question = try Template(format.input, setting: "dataset.format.input")
-    let answer = try Template(format.output, setting: "dataset.format.output")
-    for (setting, template) in [("input", question), ("output", answer)] where template.columns.isEmpty {
-      throw DatasetsError(
-        "dataset.format.\(setting): \"\(template.text)\" names no column; write one of \(Self.braced(columns)) into it")
-    }
-    for (setting, template) in [("system", system), ("input", question), ("output", answer)] {
-      for name in template?.columns ?? [] where !columns.contains(name) {
-        let nearest = Spelling.nearest(to: name, among: columns).map { "did you mean {\($0)}?" }
-        throw DatasetsError(
-          file: file, "no row has the column \"\(name)\" of dataset.format.\(setting)",
-          remedy: "\(nearest ?? "change it to one that exists") (columns: \(Self.listed(columns)))")
-      }
-    }
-    name = "dataset.format"
-    kind = .templates(system: system, question: question, answer: answer)
-  }
-
-  private init(detectingIn columns: [String], file: String) throws(DatasetsError) {
+  /// All that the columns fit, by what they would become. A layout whose columns another one has, and more, is not meant: Input/Output
+  /// stands inside instruction/input/output.
+  static func fitting(_ columns: [String]) -> [ColumnMapping] {
     func column(_ name: String) -> String? {
       columns.first { $0 == name } ?? columns.first { $0.lowercased() == name.lowercased() }
     }
-    if let messages = column("messages") {
-      name = "messages"
-      kind = .messages(messages)
-      return
+    var found = conversations.compactMap { name in
+      column(name).map {
+        ColumnMapping(name: name, kind: .messages($0, system: name == "conversations" ? column("system") : nil))
+      }
     }
-    var fitting: [(name: String, kind: Kind)] = []
-    for schema in Schema.known {
+    for schema in known {
       guard let question = column(schema.question), let answer = column(schema.answer) else { continue }
-      let template = Template(column: question, optional: schema.context.compactMap(column))
-      fitting.append((schema.name, .templates(system: nil, question: template, answer: Template(column: answer))))
+      let system = schema.system.compactMap(column)
+      found.append(
+        ColumnMapping(
+          name: schema.name,
+          kind: .templates(
+            system: system.isEmpty ? nil : Template(optional: system),
+            question: Template(column: question, optional: schema.context.compactMap(column)),
+            answer: Template(column: answer))))
     }
-    guard let found = fitting.first else {
-      throw DatasetsError(
-        file: file, "no known pair of question and answer among the columns \(Self.listed(columns))",
-        remedy: "say which they are: dataset.format: {input: \"{COLUMN}\", output: \"{COLUMN}\"}")
+    let sets = found.map { Set($0.columns) }
+    found = found.indices.filter { place in !sets.contains { $0.isStrictSuperset(of: sets[place]) } }.map { found[$0] }
+    if found.isEmpty, let text = texts.lazy.compactMap(column).first(where: { $0 != "0" || columns.count == 1 }) {
+      found.append(ColumnMapping(name: "text", kind: .text(text, rules: TextRule.allCases)))
     }
-    if fitting.count > 1 {
-      throw DatasetsError(
-        file: file, "the columns fit \(fitting.map(\.name).joined(separator: " and ")) equally",
-        remedy: "say which is meant: dataset.format: {input: \"{COLUMN}\", output: \"{COLUMN}\"}")
-    }
-    name = found.name
-    kind = found.kind
+    return found
   }
-
-  private static func listed(_ columns: [String]) -> String { columns.map { "\"\($0)\"" }.joined(separator: ", ") }
-  private static func braced(_ columns: [String]) -> String { columns.map { "{\($0)}" }.joined(separator: ", ") }
 }

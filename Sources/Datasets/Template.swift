@@ -16,6 +16,12 @@ struct Template: Sendable, Equatable {
     self.optional = optional
   }
 
+  /// A text of optional columns alone: empty where a row has none of them.
+  init(optional: [String]) {
+    parts = []
+    self.optional = optional
+  }
+
   /// Reads a template of the experiment; `setting` names it in errors.
   init(_ text: String, setting: String) throws(DatasetsError) {
     parts = []
@@ -49,6 +55,11 @@ struct Template: Sendable, Equatable {
   /// The columns that every row must have.
   var columns: [String] { parts.compactMap { if case .column(let name) = $0 { name } else { nil } } }
 
+  /// The column that the template is made of and nothing else; optional ones don't count.
+  var onlyColumn: String? {
+    if parts.count == 1, case .column(let name) = parts.first { name } else { nil }
+  }
+
   /// As it is written in an experiment.
   var text: String {
     let required = parts.map { part in
@@ -57,7 +68,7 @@ struct Template: Sendable, Equatable {
       case .column(let name): "{\(name)}"
       }
     }.joined()
-    return ([required] + optional.map { "{\($0)}" }).joined(separator: "\n\n")
+    return ([required] + optional.map { "{\($0)}" }).filter { !$0.isEmpty }.joined(separator: "\n\n")
   }
 
   /// The text of one row. `what` ("question") ends the reject's reason.

@@ -26,12 +26,17 @@ public struct ChatRow: Codable, Sendable, Equatable {
   public var group: String?
   /// In the test split: "taught" (its group is in the training rows, in other words) or "untaught".
   public var kind: String?
+  /// Of a row made of one text: the rule that made it (`TextRule`).
+  public var rule: String?
 
-  public init(messages: [Message], source: Source, group: String? = nil, kind: String? = nil) {
+  public init(
+    messages: [Message], source: Source, group: String? = nil, kind: String? = nil, rule: String? = nil
+  ) {
     self.messages = messages
     self.source = source
     self.group = group
     self.kind = kind
+    self.rule = rule
   }
 }
 
@@ -149,11 +154,13 @@ public struct DatasetReport: Codable, Sendable, Equatable {
   public var tokenLengths: [LengthCount]
   public var samples: [Sample]
   public var leakage: Leakage
+  /// Of rows made of text: rule → kept rows; nil where no row is.
+  public var rules: [String: Int]?
 
   public init(
     schema: String, mapping: [String: String], counts: Counts, rejects: [String: Int],
     categories: [String: [String: Int]],
-    maxTokens: Int, tokenLengths: [LengthCount], samples: [Sample], leakage: Leakage
+    maxTokens: Int, tokenLengths: [LengthCount], samples: [Sample], leakage: Leakage, rules: [String: Int]? = nil
   ) {
     self.schema = schema
     self.mapping = mapping
@@ -164,5 +171,6 @@ public struct DatasetReport: Codable, Sendable, Equatable {
     self.tokenLengths = tokenLengths
     self.samples = samples
     self.leakage = leakage
+    self.rules = rules
   }
 }

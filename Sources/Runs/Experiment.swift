@@ -133,6 +133,9 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
         "'dataset.split' and validation_files/test_files exclude each other; write `split: none` for files that are split already"
       )
     }
+    if dataset.format?.messages != nil, dataset.format?.text != nil {
+      throw missing("'dataset.format.messages' and 'dataset.format.text' exclude each other; leave one out")
+    }
     if let split = dataset.split, split.testSeen > split.test {
       throw missing("'dataset.split.test_seen' (\(split.testSeen)) must not be more than 'test' (\(split.test))")
     }
@@ -196,11 +199,25 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
   }
 }
 
-/// How a raw row's columns become a question and an answer: templates with `{column}` in braces.
+/// How a row of one text becomes questions and answers. Rules are tried in the order they are given.
+public enum TextRule: String, CaseIterable, SettingValue, Sendable {
+  /// Turns begun by role tokens: `<usr>`, `### 질문:` … `### 응답:`, ChatML.
+  case roles
+  /// The text's beginning asks for its end: nothing of the text is lost.
+  case continuation
+}
+
+/// How a raw row's columns become a question and an answer: templates with `{column}` in braces, a column of whole conversations, or a
+/// column of text that rules turn into conversations.
 public struct FormatSettings: SettingsSection, Sendable, Equatable {
   public var system: String?
   public var input = "{question}"
   public var output = "{answer}"
+  /// A column of lists of messages ("{conversations}"), instead of input and output.
+  public var messages: String?
+  /// A column of texts ("{text}"), instead of input and output.
+  public var text: String?
+  public var rules = TextRule.allCases
 
   public init() {}
 
@@ -208,6 +225,9 @@ public struct FormatSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("system", &system)
     try binder.bind("input", &input)
     try binder.bind("output", &output)
+    try binder.bind("messages", &messages)
+    try binder.bind("text", &text)
+    try binder.bind("rules", &rules) { $0.isEmpty ? "at least one rule" : nil }
   }
 }
 

@@ -156,7 +156,21 @@ public enum Scaffold {
     ("  files: [content/data/NAME.json]", "JSON, JSONL, CSV 파일", "JSON, JSONL or CSV files"),
     ("  validation_files: []", "미리 나눈 데이터라면 split: none과 함께", "for data split already, with split: none"),
     ("  test_files: []", "", ""),
-    ("  format: {input: \"{question}\", output: \"{answer}\"}", "중괄호 안은 열의 이름", "columns in braces"),
+    ("  format:", "생략하면 열의 이름으로 알아낸다", "left out, it is found by the columns' names"),
+    ("    input: \"{question}\"", "중괄호 안은 열의 이름", "columns in braces"),
+    ("    output: \"{answer}\"", "", ""),
+    (
+      "    messages: null", "input, output 대신 대화 목록의 열: \"{messages}\"",
+      "a column of conversations instead of input and output: \"{messages}\""
+    ),
+    (
+      "    text: null", "input, output 대신 글 하나로 된 열: \"{text}\"",
+      "a column of plain text instead of input and output: \"{text}\""
+    ),
+    (
+      "    rules: [roles, continuation]", "글을 질문과 답으로 바꾸는 규칙. 처음으로 맞는 것을 쓴다",
+      "how text becomes question and answer: the first that fits"
+    ),
     ("  max_tokens: 4096", "이보다 긴 행은 버리고 센다", "longer rows are rejected and counted"),
     ("  limit: null", "읽을 행의 최대 수", "read at most so many rows"),
     ("  split:", "", ""),

@@ -60,7 +60,11 @@ import Testing
     ),
     (
       "a.json", "[{\"question\": \"ㄱ\", \"answer\": \"ㄴ\", \"prompt\": \"ㄱ\", \"completion\": \"ㄴ\"}]",
-      "a.json: the columns fit question/answer and prompt/completion equally; say which is meant: dataset.format: {input: \"{COLUMN}\", output: \"{COLUMN}\"}"
+      "a.json: the columns fit question/answer and prompt/completion equally; say which is meant: dataset.format: {input: \"{question}\", output: \"{answer}\"} or {input: \"{prompt}\", output: \"{completion}\"}"
+    ),
+    (
+      "a.json", "[{\"messages\": [], \"Q\": \"ㄱ\", \"A\": \"ㄴ\"}]",
+      "a.json: the columns fit messages and Q/A equally; say which is meant: dataset.format: {messages: \"{messages}\"} or {input: \"{Q}\", output: \"{A}\"}"
     ),
     (
       "a.json", "[{\"question\": \"ㄱ\", \"answer\": \"\"}]",

@@ -1,0 +1,41 @@
+import Runs
+
+extension TextRule {
+  /// The conversations that the rule makes of a text, each a list of messages not yet checked; nil where the rule does not fit.
+  func conversations(in text: String) -> [[ChatRow.Message]]? {
+    switch self {
+    case .roles: RoleText.messages(in: text).map { [$0] }
+    case .continuation: Self.continuation(of: text.trimmingWhitespace()).map { [$0] }
+    }
+  }
+
+  // MARK: - The text goes on
+
+  private static let continuationRequest = "다음 글을 이어서 써 줘."
+
+  /// The first sentence, or the first line, is shown, and the rest of the text is the answer; nil where there is no rest.
+  private static func continuation(of text: String) -> [ChatRow.Message]? {
+    let scalars = Array(text.unicodeScalars)
+    for at in scalars.indices.dropLast() where endsSentence(scalars, at) {
+      let beginning = string(scalars[...at]).trimmingWhitespace()
+      let rest = string(scalars[(at + 1)...]).trimmingWhitespace()
+      if beginning.isEmpty || rest.isEmpty { continue }
+      return [
+        .init(role: "user", content: "\(continuationRequest)\n\n\(beginning)"),
+        .init(role: "assistant", content: rest),
+      ]
+    }
+    return nil
+  }
+
+  /// A line end, or a full stop before white space; "1. " numbers a list.
+  private static func endsSentence(_ scalars: [Unicode.Scalar], _ at: Int) -> Bool {
+    if scalars[at] == "\n" { return true }
+    guard [".", "!", "?", "。", "…"].contains(scalars[at]), scalars[at + 1].properties.isWhitespace else { return false }
+    return at == 0 || !("0"..."9").contains(scalars[at - 1])
+  }
+
+  private static func string(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
+    String(String.UnicodeScalarView(scalars))
+  }
+}
