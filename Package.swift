@@ -38,6 +38,7 @@ let package = Package(
     shim("CPng", links: ["png16", "z"]),
     shim("CRegex", links: ["pcre2-8"]),
     shim("CNormalize", links: ["icuuc"]),
+    shim("CStreams", links: ["z", "zstd"]),
     shim("CYaml", links: ["yaml"]),
     shim("CCurl", links: ["curl"]),
     shim("CHttpServer", links: ["microhttpd"]),
@@ -46,6 +47,7 @@ let package = Package(
 
     // Leaves: text formats, and the records the two halves of the program share.
     room("Formats", ["CYaml"]),
+    room("Korean"),
     room("Runs", ["Formats", "CSystem", "CCrypto"]),
 
     // The model's half.
@@ -54,15 +56,15 @@ let package = Package(
     room("Jinja", ["Formats"]),
     room("Tokenizers", ["Formats", "Jinja", "Checkpoints", "CRegex", "CNormalize"]),
     room("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
-    room("Datasets", ["Formats", "Runs", "Tokenizers", "CNormalize"]),
+    room("Datasets", ["Formats", "Runs", "Korean", "CNormalize", "CStreams"]),
     room("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute"]),
     room("Evaluation", ["Formats", "Runs", "Models", "Tokenizers"]),
     room("Hub", ["Formats", "Runs", "CCurl", "CSystem"]),
     room("Imports", ["Formats", "Runs"]),
 
     // The publication's half: never loads a model.
-    room("Charts", ["CDrawing", "CPng"]),
-    room("Site", ["Formats", "Runs", "Charts", "Jinja", "CMarkdown", "CSystem"]),
+    room("Charts", ["Korean", "CDrawing", "CPng"]),
+    room("Site", ["Formats", "Runs", "Korean", "Charts", "Jinja", "CMarkdown", "CSystem"]),
 
     room(
       "Commands",
@@ -78,6 +80,7 @@ let package = Package(
       path: "Tests/ModelFixtures"),
     tests("Formats"),
     tests("Runs"),
+    tests("Korean"),
     tests("Compute"),
     tests("Checkpoints", ["Formats", "Runs"]),
     tests("Jinja", ["Formats"]),

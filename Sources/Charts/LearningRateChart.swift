@@ -1,3 +1,5 @@
+import Korean
+
 /// The learning rate over the steps of a run, its peak labelled.
 public struct LearningRateChart: Chart {
   public var text: ChartText

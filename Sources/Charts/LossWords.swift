@@ -1,3 +1,5 @@
+import Korean
+
 /// What a loss chart says in words: alt text, stand-in sentence, table.
 struct LossWords {
   let chart: LossChart

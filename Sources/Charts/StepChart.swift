@@ -1,3 +1,5 @@
+import Korean
+
 /// A measure that a log holds for every step.
 public enum StepMeasure: String, Sendable, CaseIterable, Hashable {
   /// The norm of the adapter's gradient before clipping.

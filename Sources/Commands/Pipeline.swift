@@ -60,11 +60,10 @@ final class Pipeline {
   func prepare() throws {
     let model = try openModel()
     let base = project.base(for: settings.dataset)
-    let files = settings.dataset.files + settings.dataset.validationFiles + settings.dataset.testFiles
-    let inputs = try files.map { path -> FileRecord in
-      let url = URL(fileURLWithPath: path, relativeTo: base)
-      let bytes = (try? FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int) ?? 0
-      return FileRecord(path: path, bytes: bytes, sha256: try SHA256.hex(ofFile: url))
+    let paths = settings.dataset.files + settings.dataset.validationFiles + settings.dataset.testFiles
+    let inputs = try DataFiles(base: base).files(paths).map { file -> FileRecord in
+      let bytes = (try? FileManager.default.attributesOfItem(atPath: file.url.path)[.size] as? Int) ?? 0
+      return FileRecord(path: file.name, bytes: bytes, sha256: try SHA256.hex(ofFile: file.url))
     }
     let hash = try inputHash(
       "prepare 1", [try sectionYAML("dataset"), model.resolved.sha256] + inputs.map(\.sha256))
@@ -80,7 +79,10 @@ final class Pipeline {
       let answers = turns.reduce(0) { $0 + $1.count }
       return (ids.count - answers, answers, try model.tokenizer.renderChat(messages, addGenerationPrompt: false))
     }
-    let dataset = try preparation.run { done, total in progress.update(done, of: total) }
+    let unit = console.text(Words("rows", ko: "행"))
+    let dataset = try preparation.run { state in
+      progress.update(state.bytes >> 10, of: state.totalBytes >> 10, detail: "KiB · \(state.rows) \(unit)")
+    }
     try dataset.write(to: folder)
     progress.close()
     record.datasetFiles = inputs

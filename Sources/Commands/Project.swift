@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import Runs
 
@@ -37,10 +38,7 @@ struct Project: Sendable {
   func base(for settings: DatasetSettings) -> URL {
     let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
     let all = settings.files + settings.validationFiles + settings.testFiles
-    let foundHere = all.allSatisfy {
-      FileManager.default.fileExists(atPath: URL(fileURLWithPath: $0, relativeTo: here).path)
-    }
-    return foundHere ? here : root
+    return all.allSatisfy(DataFiles(base: here).isThere) ? here : root
   }
 }
 

@@ -11,11 +11,11 @@ struct DatasetCard {
   /// `dataset_info` gives the columns of all splits, since only test rows have a `kind`: the loader takes those of the first split for
   /// all where it must guess. An empty split is left out, which the loader refuses.
   private var frontMatter: YAMLNode {
-    let files = DatasetSplit.allCases.filter { !dataset.rows($0).isEmpty }.map { split in
+    let files = DatasetSplit.allCases.filter { dataset.count($0) > 0 }.map { split in
       YAMLNode.mapping([("split", .text(split.rawValue)), ("path", .text("\(split.rawValue).jsonl"))])
     }
     var entries: [(String, YAMLNode)] = [("pretty_name", .text(name))]
-    if isKorean { entries.append(("language", Self.list([.text("ko")]))) }
+    if dataset.isKorean { entries.append(("language", Self.list([.text("ko")]))) }
     entries += [
       ("task_categories", Self.list([.text("text-generation")])),
       ("size_categories", Self.list([.text(sizeCategory)])),
@@ -41,12 +41,6 @@ struct DatasetCard {
     // Only rows made of text have a rule.
     if dataset.report.rules != nil { columns.append(column("rule", "string")) }
     return Self.list(columns)
-  }
-
-  private var isKorean: Bool {
-    dataset.train.contains { row in
-      row.messages.contains { $0.content.unicodeScalars.contains { (0xAC00...0xD7A3).contains($0.value) } }
-    }
   }
 
   /// The Hub's own words for a number of rows.
@@ -88,11 +82,5 @@ struct DatasetCard {
     return lines.joined(separator: "\n")
   }
 
-  private var sources: [String] {
-    var files: [String] = []
-    for row in DatasetSplit.allCases.flatMap(dataset.rows) where !files.contains(row.source.file) {
-      files.append(row.source.file)
-    }
-    return files.map { "`\($0)`" }
-  }
+  private var sources: [String] { dataset.files.map { "`\($0)`" } }
 }

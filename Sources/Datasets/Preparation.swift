@@ -10,6 +10,15 @@ public struct Preparation {
     promptTokens: Int, answerTokens: Int, rendered: String
   )
 
+  /// How far the reading is.
+  public struct Progress: Sendable {
+    /// Rows taken so far.
+    public var rows: Int
+    /// Of the files' own bytes.
+    public var bytes: Int
+    public var totalBytes: Int
+  }
+
   let settings: DatasetSettings
   let base: URL
   let encode: Encode
@@ -21,186 +30,67 @@ public struct Preparation {
     self.encode = encode
   }
 
-  /// Reads, converts, rejects, splits and reports. `progress` hears rows done and rows in all.
-  public func run(progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }) throws -> PreparedDataset {
-    var sources = [Source(split: .train, tables: try read(settings.files))]
+  /// Reads, converts, rejects, splits and reports. Rows wait on the disk, so that memory holds little of each.
+  public func run(progress: (Progress) -> Void = { _ in }) throws -> PreparedDataset {
+    var sources = [Source(split: .train, tables: try open(settings.files))]
     if settings.split == nil {
-      sources.append(Source(split: .validation, tables: try read(settings.validationFiles)))
-      sources.append(Source(split: .test, tables: try read(settings.testFiles)))
+      sources.append(Source(split: .validation, tables: try open(settings.validationFiles)))
+      sources.append(Source(split: .test, tables: try open(settings.testFiles)))
     }
-    if let limit = settings.limit { sources[0].tables = limited(sources[0].tables, to: limit) }
-    var intake = Intake(total: sources.reduce(0) { $0 + $1.tables.reduce(0) { $0 + $1.rows.count } })
-    for source in sources { try take(source, into: &intake, progress: progress) }
-    return try PreparedDataset(intake: intake, splits: split(intake.kept), settings: settings, encode: encode)
-  }
-
-  // MARK: - Reading
-
-  struct MappedTable {
-    var table: RawTable
-    var mapping: ColumnMapping
-    var rows: [RawRow] { table.rows }
-  }
-
-  struct Source {
-    var split: DatasetSplit
-    var tables: [MappedTable]
-  }
-
-  private func read(_ files: [String]) throws -> [MappedTable] {
-    try files.map { file in
-      let url = file.hasPrefix("/") ? URL(fileURLWithPath: file) : base.appendingPathComponent(file)
-      let table = try TableReader.read(url, name: file)
-      if let group = settings.split?.group, !table.columnNames.contains(group) {
-        let columns = table.columnNames.map { "\"\($0)\"" }.joined(separator: ", ")
-        throw DatasetsError(
-          file: file, "no row has the column \"\(group)\" of dataset.split.group",
-          remedy: "change it to one that exists (columns: \(columns)), or leave it out")
+    let tables = sources.flatMap(\.tables)
+    let intake = try Intake(settings: settings, tables: tables, encode: encode)
+    var report = Progress(rows: 0, bytes: 0, totalBytes: tables.reduce(0) { $0 + $1.size })
+    for source in sources {
+      try take(source, intake) {
+        report.rows = intake.done
+        report.bytes = tables.reduce(0) { $0 + $1.bytesRead }
+        progress(report)
       }
-      let mapping = try ColumnMapping(columns: table.columnNames, file: table.file, format: settings.format)
-      return MappedTable(table: table, mapping: mapping)
     }
+    try intake.dropNearDuplicates()
+    let leaks = try intake.dropLeaks(try intake.split())
+    return try PreparedDataset(try intake.finish(), leaks, settings: settings, encode: encode)
   }
 
-  private func group(of row: RawRow) -> String? {
-    guard let column = settings.split?.group, let value = row.columns?[column] else { return nil }
-    switch value {
-    case .null, .array, .object: return nil
-    case .string(let text): return text.isEmpty ? nil : text
-    case .number(let number): return number.text
-    case .bool(let bool): return String(bool)
-    }
-  }
-
-  /// The rows that `dataset.limit` leaves. It counts raw rows, so that rejects are among them.
-  private func limited(_ tables: [MappedTable], to limit: Int) -> [MappedTable] {
-    let all = tables.flatMap { table in table.rows.map { (row: $0, mapping: table.mapping) } }
-    let entries = all.map { row, mapping in
-      // A row that can't be converted is ranked by its raw text.
-      let messages = (try? mapping.conversations(of: row))?.first?.messages
-      return Splitter.Row(
-        question: messages.map(TextKey.question) ?? row.value.text(),
-        conversation: messages.map(TextKey.conversation) ?? row.value.text(), group: group(of: row))
-    }
-    let taken = Splitter(settings: settings.split ?? SplitSettings(), rows: entries).first(limit)
-    var place = 0
-    return tables.map { table in
-      var table = table
-      table.table.rows = table.rows.filter { _ in
-        defer { place += 1 }
-        return taken.contains(place)
-      }
-      return table
-    }
-  }
-
-  // MARK: - Converting
-
-  /// A row that made it, with what the report wants to know.
-  struct Kept {
-    var row: ChatRow
-    var raw: RawRow
+  /// The files of one setting, and where their rows go when they are split already.
+  private struct Source {
     var split: DatasetSplit
-    var question: String
-    var conversation: String
-    var promptTokens: Int
-    var answerTokens: Int
-    var tokens: Int { promptTokens + answerTokens }
+    var tables: [Table]
   }
 
-  /// All rows that were read, sorted into kept and rejected, in file order.
-  struct Intake {
-    var kept: [Kept] = []
-    var rejected: [RejectedRow] = []
-    var total: Int
-    var done = 0
-    var sources: [Source] = []
-    /// Per split: conversation → the row that said it first.
-    var seen: [DatasetSplit: [String: ChatRow.Source]] = [:]
-
-    init(total: Int) { self.total = total }
+  private func open(_ paths: [String]) throws -> [Table] {
+    try DataFiles(base: base).files(paths).map {
+      try Table($0, format: settings.format, group: settings.split?.group)
+    }
   }
 
-  private func take(_ source: Source, into intake: inout Intake, progress: (Int, Int) -> Void) throws {
-    guard !source.tables.isEmpty else { return }
-    intake.sources.append(source)
-    let before = (kept: intake.kept.count, rejected: intake.rejected.count)
+  private func take(_ source: Source, _ intake: Intake, progress: () -> Void) throws {
+    let before = intake.counts
+    intake.firstRejected = nil
+    // Offset, sample and limit choose among the rows to train on; validation and test files are read as they are.
+    var selection = source.split == .train ? Selection(settings) : Selection(DatasetSettings())
+    var read = 0
     for table in source.tables {
-      for row in table.rows {
-        do throws(RowFailure) {
-          intake.kept.append(try convert(row, table.mapping, source.split, &intake.seen))
-        } catch {
-          switch error {
-          case .rejected(let rejection):
-            intake.rejected.append(
-              RejectedRow(source: row.source, reason: rejection.reason, detail: rejection.detail, raw: row.value.text())
-            )
-          case .encoding(let error): throw error
-          }
-        }
-        intake.done += 1
-        progress(intake.done, intake.total)
+      let place = intake.place(of: table)
+      while let row = try table.next() {
+        let candidate = Selection.Candidate(table: place, row: row, mapping: table.mapping)
+        try selection.offer(candidate) { try intake.take($0, source.split) }
+        read += 1
+        if read.isMultiple(of: 256) { progress() }
       }
     }
-    if intake.kept.count == before.kept, let first = intake.rejected.dropFirst(before.rejected).first {
-      let files = source.tables.map(\.table.file).joined(separator: ", ")
+    try selection.finish { try intake.take($0, source.split) }
+    progress()
+    let rejected = intake.counts.rejected - before.rejected
+    if rejected > 0, intake.counts.kept == before.kept, let first = intake.firstRejected {
       throw DatasetsError(
-        file: files,
-        "all \(intake.rejected.count - before.rejected) rows were rejected (row \(first.source.row): \(first.detail))",
+        file: source.tables.map(\.file).joined(separator: ", "),
+        "all \(rejected) rows were rejected (row \(first.source.row): \(first.detail))",
         remedy: "correct the rows, dataset.format or dataset.max_tokens")
     }
-  }
-
-  private enum RowFailure: Error {
-    case rejected(Rejection)
-    /// The caller's own failure: a template that can't render is no fault of a row's.
-    case encoding(any Error)
-  }
-
-  private func convert(
-    _ row: RawRow, _ mapping: ColumnMapping, _ split: DatasetSplit,
-    _ seen: inout [DatasetSplit: [String: ChatRow.Source]]
-  ) throws(RowFailure) -> Kept {
-    let made: Conversation?
-    do { made = try mapping.conversations(of: row).first } catch { throw .rejected(error) }
-    guard let made else { throw .rejected(Rejection("no_rule", "no rule makes a conversation of it")) }
-    let messages = made.messages
-    let conversation = TextKey.conversation(messages)
-    if let first = seen[split]?[conversation] {
-      throw .rejected(Rejection("duplicate", "the same as row \(first.row) of \(first.file)"))
+    if rejected == 0, intake.counts.kept == before.kept, !source.tables.isEmpty {
+      throw DatasetsError(
+        "dataset.offset: \(settings.offset) leaves none of the \(read) rows; lower it")
     }
-    let length: (promptTokens: Int, answerTokens: Int, rendered: String)
-    do { length = try encode(messages) } catch { throw .encoding(error) }
-    let tokens = length.promptTokens + length.answerTokens
-    if tokens > settings.maxTokens {
-      throw .rejected(Rejection("too_long", "\(tokens) tokens, more than dataset.max_tokens, \(settings.maxTokens)"))
-    }
-    if length.answerTokens < 1 {
-      throw .rejected(Rejection("no_supervised_tokens", "the answer makes no token to learn from"))
-    }
-    seen[split, default: [:]][conversation] = row.source
-    return Kept(
-      row: ChatRow(messages: messages, source: row.source, group: group(of: row), rule: made.rule?.rawValue), raw: row,
-      split: split,
-      question: TextKey.question(messages), conversation: conversation, promptTokens: length.promptTokens,
-      answerTokens: length.answerTokens)
-  }
-
-  // MARK: - Splitting
-
-  private func split(_ kept: [Kept]) throws -> Splitter.Result {
-    if let split = settings.split {
-      let rows = kept.map { Splitter.Row(question: $0.question, conversation: $0.conversation, group: $0.row.group) }
-      return try Splitter(settings: split, rows: rows).split()
-    }
-    var result = Splitter.Result()
-    for (index, row) in kept.enumerated() {
-      switch row.split {
-      case .train: result.train.append(index)
-      case .validation: result.validation.append(index)
-      case .test: result.test.append((index, nil))
-      }
-    }
-    return result
   }
 }

@@ -2,43 +2,107 @@ import Formats
 import Foundation
 import Runs
 
-/// The three splits, what was left out, and the report: all that `dataset/` of a run folder holds.
-public struct PreparedDataset: Sendable, Equatable {
-  public let train: [ChatRow]
-  public let validation: [ChatRow]
-  public let test: [ChatRow]
-  public let rejected: [RejectedRow]
+/// The three splits, what was left out, and the report: all that `dataset/` of a run folder holds. Rows wait on the disk.
+public struct PreparedDataset: Sendable {
   public let report: DatasetReport
+  private let spool: Spool
+  private let places: [DatasetSplit: [Spool.Place]]
+  /// Of the test rows, in their order.
+  private let kinds: [String?]
+  private let rejectedPlaces: [Spool.Place]
+  /// The files that rows of the splits are from, in the order of their first row.
+  let files: [String]
+  /// Whether a row to train on holds Hangul.
+  let isKorean: Bool
 
   init(
-    intake: Preparation.Intake, splits: Splitter.Result, settings: DatasetSettings, encode: Preparation.Encode
+    _ intake: Intake.Result, _ leaks: Intake.Leaks, settings: DatasetSettings, encode: Preparation.Encode
   ) throws {
+    let splits = leaks.splits
     let kept = intake.kept
-    train = splits.train.map { kept[$0].row }
-    validation = splits.validation.map { kept[$0].row }
-    test = splits.test.map { place, kind in
-      var row = kept[place].row
-      row.kind = kind
-      return row
+    spool = intake.spool
+    let test = splits.test.map(\.row)
+    places = [
+      .train: splits.train.map { kept[$0].line }, .validation: splits.validation.map { kept[$0].line },
+      .test: test.map { kept[$0].line },
+    ]
+    kinds = splits.test.map(\.kind)
+    rejectedPlaces = intake.rejected.lines
+    var tables: [Int32] = []
+    for row in [splits.train, splits.validation, test].joined() where !tables.contains(kept[row].table) {
+      tables.append(kept[row].table)
     }
-    rejected = intake.rejected
-    let reporter = Reporter(intake: intake, splits: splits, settings: settings)
-    report = try reporter.report(encode: encode)
+    files = tables.map { intake.tables[Int($0)].file }
+    isKorean = splits.train.contains { kept[$0].isKorean }
+    report = try Reporter(intake: intake, leaks: leaks, settings: settings).report(encode: encode)
   }
 
-  public func rows(_ split: DatasetSplit) -> [ChatRow] {
-    switch split {
-    case .train: train
-    case .validation: validation
-    case .test: test
+  // MARK: - Rows
+
+  /// How many rows a split has.
+  public func count(_ split: DatasetSplit) -> Int { places[split]?.count ?? 0 }
+
+  /// The rows of a split, read back one by one.
+  public func forEach(_ split: DatasetSplit, _ body: (ChatRow) throws -> Void) throws {
+    for (index, place) in (places[split] ?? []).enumerated() {
+      var row = try spool.chat(place)
+      if split == .test { row.kind = kinds[index] }
+      try body(row)
     }
   }
+
+  public func rows(_ split: DatasetSplit) throws -> [ChatRow] {
+    var rows: [ChatRow] = []
+    try forEach(split) { rows.append($0) }
+    return rows
+  }
+
+  public func rejected() throws -> [RejectedRow] {
+    try rejectedPlaces.map { try RecordFile.decode(RejectedRow.self, line: try spool.bytes($0)) }
+  }
+
+  // MARK: - Writing
 
   /// Writes the files of `dataset/`, each whole or not at all, the report last.
   public func write(to run: RunFolder) throws {
-    for split in DatasetSplit.allCases { try RecordFile.writeLines(rows(split), to: run.dataset(split)) }
-    try RecordFile.writeLines(rejected, to: run.rejectedRows)
+    for split in DatasetSplit.allCases {
+      let places = places[split] ?? []
+      try AtomicFile.write(to: run.dataset(split)) { file in
+        for (index, place) in places.enumerated() {
+          guard split == .test, let kind = kinds[index] else {
+            try file.write(try spool.bytes(place))
+            try file.write(Self.lineEnd)
+            continue
+          }
+          var row = try spool.chat(place)
+          row.kind = kind
+          try file.write(Data(try RecordFile.line(row).utf8))
+          try file.write(Self.lineEnd)
+        }
+      }
+    }
+    try AtomicFile.write(to: run.rejectedRows) { file in
+      for place in rejectedPlaces {
+        try file.write(try spool.bytes(place))
+        try file.write(Self.lineEnd)
+      }
+    }
     try AtomicFile.write(DatasetCard(dataset: self, name: run.id).text, to: run.datasetCard)
     try RecordFile.write(report, to: run.datasetReport)
+  }
+
+  private static let lineEnd = Data([0x0A])
+}
+
+extension Spool {
+  /// A kept row's line, read back.
+  func chat(_ place: Place) throws -> ChatRow { try RecordFile.decode(ChatRow.self, line: try bytes(place)) }
+
+  /// A kept row's messages alone, which takes a fraction of the time.
+  func messages(_ place: Place) throws -> [ChatRow.Message] {
+    let row = try JSONValue(parsing: try bytes(place), file: "row")
+    return (row["messages"]?.array ?? []).map {
+      .init(role: $0["role"]?.string ?? "", content: $0["content"]?.string ?? "")
+    }
   }
 }

@@ -4,36 +4,52 @@ import Runs
 /// Makes `dataset/report.json` out of what a preparation kept and left out.
 struct Reporter {
   private static let mostSamples = 5
-  /// A column with more different values than this is no category.
-  private static let mostCategories = 40
+  /// Among so many training rows, the first by rank, samples of different categories are looked for.
+  private static let mostRowsLookedAt = 10_000
 
-  let intake: Preparation.Intake
-  let splits: Splitter.Result
+  let intake: Intake.Result
+  let leaks: Intake.Leaks
   let settings: DatasetSettings
+  private var splits: Splitter.Result { leaks.splits }
+
+  init(intake: Intake.Result, leaks: Intake.Leaks, settings: DatasetSettings) {
+    self.intake = intake
+    self.leaks = leaks
+    self.settings = settings
+  }
 
   func report(encode: Preparation.Encode) throws -> DatasetReport {
-    let categories = categories()
+    var excluded = Set(intake.tables.flatMap(\.mapping.columns))
+    if let group = settings.split?.group { excluded.insert(group) }
+    let categories = intake.categories.categories(excluding: excluded)
     return DatasetReport(
-      schema: schema(), mapping: mapping(), counts: counts(),
-      rejects: intake.rejected.reduce(into: [:]) { $0[$1.reason, default: 0] += 1 },
+      schema: schema(), mapping: mapping(), counts: counts(), rejects: intake.rejected.reasons,
       categories: Dictionary(uniqueKeysWithValues: categories.map { ($0.column, $0.rows) }),
       maxTokens: settings.maxTokens,
       tokenLengths: lengths(), samples: try samples(varying: categories, encode: encode), leakage: leakage(),
-      rules: rules())
+      rules: rules(), cleaning: cleaning())
+  }
+
+  /// Only where something was changed, or asked for.
+  private func cleaning() -> DatasetReport.Cleaning? {
+    guard intake.changes != Changes() || settings.cleaning != CleaningSettings() else { return nil }
+    return DatasetReport.Cleaning(
+      normalized: intake.changes.normalized, controlCharacters: intake.changes.controlCharacters,
+      languages: intake.kept.reduce(into: [:]) { $0[$1.language.rawValue, default: 0] += 1 })
   }
 
   private func rules() -> [String: Int]? {
-    let rules = intake.kept.reduce(into: [String: Int]()) { if let rule = $1.row.rule { $0[rule, default: 0] += 1 } }
+    let rules = intake.kept.reduce(into: [String: Int]()) {
+      if let rule = $1.rule { $0[rule.rawValue, default: 0] += 1 }
+    }
     return rules.isEmpty ? nil : rules
   }
-
-  private var tables: [Preparation.MappedTable] { intake.sources.flatMap(\.tables) }
 
   /// "json array of objects, question/answer"; several kinds of files are told one after the other.
   private func schema() -> String {
     var kinds: [String] = []
-    for table in tables {
-      let kind = "\(table.table.container), \(table.mapping.name)"
+    for table in intake.tables {
+      let kind = "\(table.container), \(table.mapping.name)"
       if !kinds.contains(kind) { kinds.append(kind) }
     }
     return kinds.joined(separator: "; ")
@@ -42,9 +58,9 @@ struct Reporter {
   /// Role → column or template; where files differ, the later ones' roles carry their file.
   private func mapping() -> [String: String] {
     var mapping: [String: String] = [:]
-    for table in tables {
+    for table in intake.tables {
       for (role, template) in table.mapping.description where mapping[role] != template {
-        mapping[mapping[role] == nil ? role : "\(role) (\(table.table.file))"] = template
+        mapping[mapping[role] == nil ? role : "\(role) (\(table.file))"] = template
       }
     }
     return mapping
@@ -52,10 +68,11 @@ struct Reporter {
 
   private func counts() -> DatasetReport.Counts {
     DatasetReport.Counts(
-      read: intake.kept.count + intake.rejected.count, kept: intake.kept.count, rejected: intake.rejected.count,
+      read: intake.read, kept: intake.kept.count, rejected: intake.rejected.count,
       train: splits.train.count, validation: splits.validation.count, test: splits.test.count,
       testTaught: splits.test.count { $0.kind == "taught" }, testUntaught: splits.test.count { $0.kind == "untaught" },
-      groups: Set(intake.kept.compactMap(\.row.group)).count)
+      groups: Set(intake.kept.lazy.filter(\.isGrouped).compactMap(\.group)).count,
+      added: intake.added == 0 ? nil : intake.added)
   }
 
   private func lengths() -> [DatasetReport.LengthCount] {
@@ -66,78 +83,50 @@ struct Reporter {
 
   private func leakage() -> DatasetReport.Leakage {
     let kept = intake.kept
-    let learned = Set((splits.train + splits.validation).map { kept[$0].question })
-    let taughtGroups = Set(splits.train.compactMap { kept[$0].row.group })
+    let asked = Set(splits.test.map { kept[$0.row].question })
+    let learned = Set([splits.train, splits.validation].joined().lazy.map { kept[$0].question }.filter(asked.contains))
+    let taughtGroups = Set(splits.train.lazy.compactMap { kept[$0].group }.filter(splits.untaughtGroups.contains))
     return DatasetReport.Leakage(
       exactQuestions: splits.test.count { learned.contains(kept[$0.row].question) },
-      untaughtGroupsInTrain: splits.untaughtGroups.intersection(taughtGroups).count)
-  }
-
-  // MARK: - Categories
-
-  struct Category {
-    var column: String
-    var rows: [String: Int]
-  }
-
-  /// Columns with few, short values that repeat, in the order of the columns. What became a message, and the group, is none.
-  private func categories() -> [Category] {
-    var excluded = Set(tables.flatMap(\.mapping.columns))
-    if let group = settings.split?.group { excluded.insert(group) }
-    var names: [String] = []
-    for table in tables {
-      for name in table.table.columnNames where !excluded.contains(name) && !names.contains(name) { names.append(name) }
-    }
-    return names.compactMap { name in
-      var rows: [String: Int] = [:]
-      for kept in intake.kept {
-        guard let value = kept.raw.columns?[name], value != .null else { continue }
-        guard let text = Self.categoryText(value) else { return nil }
-        if text.isEmpty { continue }
-        rows[text, default: 0] += 1
-        if rows.count > Self.mostCategories { return nil }
-      }
-      let total = rows.values.reduce(0, +)
-      return total >= 50 || (total > 0 && total >= 2 * rows.count) ? Category(column: name, rows: rows) : nil
-    }
-  }
-
-  private static func categoryText(_ value: JSONValue) -> String? {
-    switch value {
-    case .string(let text): text.unicodeScalars.count <= 60 ? text.trimmingWhitespace() : nil
-    case .number(let number): number.text
-    case .bool(let value): String(value)
-    case .null, .array, .object: nil
-    }
+      untaughtGroupsInTrain: taughtGroups.count, nearQuestions: leaks.near == 0 ? nil : leaks.near,
+      nearQuestionsInGroup: leaks.nearInGroup == 0 ? nil : leaks.nearInGroup)
   }
 
   // MARK: - Samples
 
   /// Training rows in a seeded order, each of another category first (by the column with the most of them), then told in file order.
-  private func samples(varying categories: [Category], encode: Preparation.Encode) throws -> [DatasetReport.Sample] {
-    let seed = settings.split?.seed ?? SplitSettings().seed
-    let ranked = splits.train
-      .map { (place: $0, rank: Rank(seed: seed, purpose: "sample", intake.kept[$0].conversation)) }
-      .sorted { $0.rank == $1.rank ? $0.place < $1.place : $0.rank < $1.rank }
+  private func samples(
+    varying categories: [CategoryCounter.Category], encode: Preparation.Encode
+  ) throws -> [DatasetReport.Sample] {
+    let kept = intake.kept
+    let ranked = splits.train.sorted {
+      kept[$0].conversation == kept[$1].conversation ? $0 < $1 : kept[$0].conversation < kept[$1].conversation
+    }
     let most = categories.map(\.rows.count).max()
     let column = categories.first { $0.rows.count == most }?.column
     var chosen: [Int] = []
     var seen: Set<String> = []
-    for (place, _) in ranked where chosen.count < Self.mostSamples {
-      let category = column.flatMap { intake.kept[place].raw.columns?[$0] }.flatMap(Self.categoryText)
+    for place in ranked.prefix(Self.mostRowsLookedAt) where chosen.count < Self.mostSamples {
+      let category = try column.flatMap { try raw(kept[place])[$0] }.flatMap(CategoryCounter.text)
       if category.map({ seen.insert($0).inserted }) ?? true { chosen.append(place) }
     }
-    for (place, _) in ranked where chosen.count < Self.mostSamples && !chosen.contains(place) { chosen.append(place) }
-    return try chosen.sorted().map { try sample(intake.kept[$0], encode: encode) }
+    for place in ranked.prefix(2 * Self.mostSamples) where chosen.count < Self.mostSamples && !chosen.contains(place) {
+      chosen.append(place)
+    }
+    return try chosen.sorted().map { try sample(kept[$0], encode: encode) }
   }
 
-  private func sample(_ kept: Preparation.Kept, encode: Preparation.Encode) throws -> DatasetReport.Sample {
-    let fields = (kept.raw.columns?.entries ?? []).map { entry in
+  private func raw(_ kept: Kept) throws -> JSONValue {
+    try JSONValue(parsing: try intake.spool.bytes(kept.raw), file: intake.tables[Int(kept.table)].file)
+  }
+
+  private func sample(_ kept: Kept, encode: Preparation.Encode) throws -> DatasetReport.Sample {
+    let fields = (try raw(kept).object?.entries ?? []).map { entry in
       DatasetReport.Sample.Field(name: entry.key, value: entry.value.string ?? entry.value.text())
     }
+    let row = try intake.spool.chat(kept.line)
     return DatasetReport.Sample(
-      source: kept.row.source, before: fields, after: kept.row.messages,
-      rendered: try encode(kept.row.messages).rendered,
-      tokens: kept.tokens, supervisedTokens: kept.answerTokens)
+      source: row.source, before: fields, after: row.messages, rendered: try encode(row.messages).rendered,
+      tokens: kept.tokens, supervisedTokens: Int(kept.answerTokens))
   }
 }

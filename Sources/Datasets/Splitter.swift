@@ -4,11 +4,12 @@ import Runs
 struct Splitter {
   /// What the split needs to know of a row.
   struct Row {
-    /// Normalised; rows are ranked by it.
-    var question: String
-    var conversation: String
-    /// The group column's value; a row without one is a group of its own.
-    var group: String?
+    /// Of the normalised question: rows are ordered by it, and rows that ask the same have the same.
+    var question: Rank
+    /// Of the group, or of the row that is a group of its own; nil where the split has no groups.
+    var group: Rank?
+    /// Whether the row has a value in the group column.
+    var isGrouped = false
   }
 
   /// The rows' places in the list that was given, each list in that order; test rows with "taught", "untaught" or nil.
@@ -16,7 +17,8 @@ struct Splitter {
     var train: [Int] = []
     var validation: [Int] = []
     var test: [(row: Int, kind: String?)] = []
-    var untaughtGroups: Set<String> = []
+    /// Of groups that no training row may share.
+    var untaughtGroups: Set<Rank> = []
 
     static func == (left: Result, right: Result) -> Bool {
       left.train == right.train && left.validation == right.validation && left.untaughtGroups == right.untaughtGroups
@@ -25,7 +27,6 @@ struct Splitter {
   }
 
   struct Group {
-    var key: String
     var rank: Rank
     /// By rank.
     var rows: [Int]
@@ -33,68 +34,73 @@ struct Splitter {
 
   let settings: SplitSettings
   let rows: [Row]
-  /// By place: the order of the seed. The conversation decides between rows that ask the same.
-  let ranks: [Rank]
+  /// Places in the order of the seed. What the rows say decides between those that ask the same.
   private let order: [Int]
-  /// Places of rows whose question no other row asks: only these can test, since the others' answers could have been learned.
-  private let unique: Set<Int>
+  /// By place, whether no other row asks the same: only these can test, since the others' answers could have been learned.
+  private let isUnique: [Bool]
 
-  init(settings: SplitSettings, rows: [Row]) {
+  /// `conversation` gives the normalised text of a row, asked for where rows ask the same.
+  init(settings: SplitSettings, rows: [Row], conversation: (Int) throws -> String) rethrows {
     self.settings = settings
     self.rows = rows
-    let ranks = rows.map { Rank(seed: settings.seed, purpose: "row", $0.question) }
-    self.ranks = ranks
-    order = rows.indices.sorted { left, right in
-      if ranks[left] != ranks[right] { return ranks[left] < ranks[right] }
-      let (a, b) = (rows[left].conversation, rows[right].conversation)
-      return a == b ? left < right : a < b
+    var order = Array(rows.indices)
+    order.sort { rows[$0].question == rows[$1].question ? $0 < $1 : rows[$0].question < rows[$1].question }
+    var isUnique = [Bool](repeating: false, count: rows.count)
+    var start = 0
+    while start < order.count {
+      var end = start + 1
+      while end < order.count, rows[order[end]].question == rows[order[start]].question { end += 1 }
+      if end == start + 1 {
+        isUnique[order[start]] = true
+      } else {
+        var texts: [(row: Int, text: String)] = []
+        for row in order[start..<end] { texts.append((row, try conversation(row))) }
+        texts.sort { $0.text == $1.text ? $0.row < $1.row : $0.text < $1.text }
+        order.replaceSubrange(start..<end, with: texts.map(\.row))
+      }
+      start = end
     }
-    var askers: [String: Int] = [:]
-    for row in rows { askers[row.question, default: 0] += 1 }
-    unique = Set(rows.indices.filter { askers[rows[$0].question] == 1 })
+    self.order = order
+    self.isUnique = isUnique
+  }
+
+  // MARK: - Ranks
+
+  static func rowRank(_ settings: SplitSettings, question: String) -> Rank {
+    Rank(seed: settings.seed, purpose: "row", question)
+  }
+
+  /// A row without a group is a group of its own.
+  static func groupRank(_ settings: SplitSettings, group: String?, question: String, conversation: String) -> Rank {
+    let key = group.map { "group\u{1F}\($0)" } ?? "row\u{1F}\(question)\u{1F}\(conversation)"
+    return Rank(seed: settings.seed, purpose: "group", key)
   }
 
   /// The groups by their own rank.
-  func groups() -> [Group] {
-    var places: [String: Int] = [:]
+  private func groups() -> [Group] {
+    var places: [Rank: Int] = [:]
     var groups: [Group] = []
     for index in order {
-      let key = Self.key(rows[index])
-      if let place = places[key] {
+      let rank = rows[index].group ?? rows[index].question
+      if let place = places[rank] {
         groups[place].rows.append(index)
       } else {
-        places[key] = groups.count
-        groups.append(Group(key: key, rank: Rank(seed: settings.seed, purpose: "group", key), rows: [index]))
+        places[rank] = groups.count
+        groups.append(Group(rank: rank, rows: [index]))
       }
     }
-    return groups.sorted { $0.rank == $1.rank ? $0.key < $1.key : $0.rank < $1.rank }
-  }
-
-  private static func key(_ row: Row) -> String {
-    row.group.map { "group\u{1F}\($0)" } ?? "row\u{1F}\(row.question)\u{1F}\(row.conversation)"
-  }
-
-  /// The first rows of the seed's order, at most `limit` of them; groups come whole or not at all, at least one of them.
-  ///
-  /// A split takes its test rows from the beginning of the same order, so that a short run asks the questions of the full one.
-  func first(_ limit: Int) -> Set<Int> {
-    let units = settings.group == nil ? order.map { [$0] } : groups().map(\.rows)
-    var taken: Set<Int> = []
-    for unit in units {
-      if !taken.isEmpty, taken.count + unit.count > limit { break }
-      taken.formUnion(unit)
-    }
-    return taken
+    return groups.sorted { $0.rank < $1.rank }
   }
 
   func split() throws(DatasetsError) -> Result {
-    settings.group == nil ? try plainSplit() : try groupedSplit()
+    if settings.group == nil { return try plainSplit() }
+    return settings.groups == .together ? try wholeGroupsSplit() : try spreadSplit()
   }
 
   // MARK: - Without groups
 
   private func plainSplit() throws(DatasetsError) -> Result {
-    let candidates = order.filter(unique.contains)
+    let candidates = order.filter { isUnique[$0] }
     guard candidates.count >= settings.test else {
       throw tooFew("\(settings.test) test rows whose question no other row asks, and there are \(candidates.count)")
     }
@@ -111,16 +117,40 @@ struct Splitter {
     return inFileOrder(result)
   }
 
-  // MARK: - With groups
+  // MARK: - Groups kept together
 
-  private func groupedSplit() throws(DatasetsError) -> Result {
+  /// Groups go to one split each, in the order of their ranks: to the test until it has its rows, then to validation, the others train.
+  private func wholeGroupsSplit() throws(DatasetsError) -> Result {
+    var result = Result()
+    let wanted = validationRows()
+    for group in groups() {
+      if result.test.count < settings.test, group.rows.allSatisfy({ isUnique[$0] }) {
+        result.test += group.rows.map { ($0, nil) }
+      } else if result.validation.count < wanted {
+        result.validation += group.rows
+      } else {
+        result.train += group.rows
+      }
+    }
+    guard result.test.count >= settings.test, result.validation.count >= wanted, !result.train.isEmpty else {
+      throw tooFew(
+        "whole groups (by \"\(settings.group ?? "")\") for \(settings.test) test, \(wanted) validation and at least 1 training row"
+      )
+    }
+    return inFileOrder(result)
+  }
+
+  // MARK: - Groups spread
+
+  private func spreadSplit() throws(DatasetsError) -> Result {
     let groups = groups()
     var result = Result()
+    func canTest(_ group: Group) -> Bool { group.rows.contains { isUnique[$0] } }
     let untaughtWanted = settings.test - settings.testSeen
-    let untaught = Array(groups.filter { $0.rows.contains(where: unique.contains) }.prefix(untaughtWanted))
-    let untaughtKeys = Set(untaught.map(\.key))
+    let untaught = Array(groups.filter(canTest).prefix(untaughtWanted))
+    let untaughtRanks = Set(untaught.map(\.rank))
     let taught = groups.filter { group in
-      !untaughtKeys.contains(group.key) && group.rows.count >= 2 && group.rows.contains(where: unique.contains)
+      !untaughtRanks.contains(group.rank) && group.rows.count >= 2 && canTest(group)
     }.prefix(settings.testSeen)
     guard untaught.count == untaughtWanted, taught.count == settings.testSeen else {
       let name = settings.group ?? ""
@@ -129,21 +159,21 @@ struct Splitter {
           + "and there are \(groups.count) groups, \(groups.count { $0.rows.count >= 2 }) of them with two rows or more"
       )
     }
-    var leftInTraining: [String: Int] = [:]
-    for group in groups { leftInTraining[group.key] = group.rows.count }
+    var leftInTraining: [Rank: Int] = [:]
+    for group in groups { leftInTraining[group.rank] = group.rows.count }
     for (group, kind) in untaught.map({ ($0, "untaught") }) + taught.map({ ($0, "taught") }) {
-      guard let row = group.rows.first(where: unique.contains) else { continue }
+      guard let row = group.rows.first(where: { isUnique[$0] }) else { continue }
       result.test.append((row, kind))
-      leftInTraining[group.key, default: 0] -= 1
+      leftInTraining[group.rank, default: 0] -= 1
       // An untaught group's other rows can't train; they still tell the validation loss something.
       if kind == "untaught" { result.validation += group.rows.filter { $0 != row } }
     }
-    result.untaughtGroups = Set(untaught.compactMap { group in group.rows.first.flatMap { rows[$0].group } })
+    result.untaughtGroups = Set(untaught.filter { $0.rows.contains { rows[$0].isGrouped } }.map(\.rank))
     let taken = Set(result.test.map(\.row) + result.validation)
     let wanted = validationRows()
     for index in order where !taken.contains(index) {
-      let key = Self.key(rows[index])
-      if result.validation.count < wanted, leftInTraining[key, default: 0] > 1 || rows[index].group == nil {
+      let key = rows[index].group ?? rows[index].question
+      if result.validation.count < wanted, leftInTraining[key, default: 0] > 1 || !rows[index].isGrouped {
         result.validation.append(index)
         leftInTraining[key, default: 0] -= 1
       } else {

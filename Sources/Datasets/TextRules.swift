@@ -5,6 +5,8 @@ extension TextRule {
   func conversations(in text: String) -> [[ChatRow.Message]]? {
     switch self {
     case .roles: RoleText.messages(in: text).map { [$0] }
+    case .instruction: LabelledText.conversations(in: text)
+    case .heading: LectureText(text).conversations
     case .continuation: Self.continuation(of: text.trimmingWhitespace()).map { [$0] }
     }
   }

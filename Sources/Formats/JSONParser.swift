@@ -36,6 +36,14 @@ extension JSONValue {
     self = try result.get()
   }
 
+  /// The same of bytes that live only as long as the call.
+  public init(
+    parsing bytes: UnsafeRawBufferPointer, file: String, firstLine: Int = 1, allowNaN: Bool = false
+  ) throws(FormatError) {
+    var parser = JSONParser(bytes: bytes, file: file, firstLine: firstLine, allowNaN: allowNaN)
+    self = try parser.parseDocument()
+  }
+
   public init(parsing text: String, file: String, firstLine: Int = 1) throws(FormatError) {
     try self.init(parsing: Data(text.utf8), file: file, firstLine: firstLine)
   }
@@ -61,6 +69,48 @@ extension JSONValue {
       result.append((number, try parser.parseDocument()))
     }
     return result
+  }
+}
+
+/// The elements of one JSON list, read one after the other: a large file need not be held as values.
+public struct JSONListReader {
+  private let data: Data
+  private let file: String
+  private var at = 0
+  private var isBegun = false
+
+  /// `data` may be a mapped file. `file` names it in errors.
+  public init(_ data: Data, file: String) {
+    self.data = data
+    self.file = file
+  }
+
+  /// The first byte that is no white space: what kind of value the text holds.
+  public var firstByte: UInt8? {
+    data.withUnsafeBytes { bytes in
+      var parser = JSONParser(bytes: bytes, file: file, firstLine: 1, allowNaN: false)
+      parser.skipSpace()
+      return parser.at < bytes.count ? bytes[parser.at] : nil
+    }
+  }
+
+  /// Bytes read so far.
+  public var position: Int { at }
+
+  /// The next element; nil after the last one, when nothing but white space follows the list.
+  public mutating func next() throws(FormatError) -> JSONValue? {
+    let result: Result<(value: JSONValue?, at: Int), FormatError> = data.withUnsafeBytes { bytes in
+      var parser = JSONParser(bytes: bytes, file: file, firstLine: 1, allowNaN: false)
+      if isBegun { parser.at = at }
+      do throws(FormatError) {
+        let value = try parser.parseNextElement(isFirst: !isBegun)
+        return .success((value, parser.at))
+      } catch { return .failure(error) }
+    }
+    let found = try result.get()
+    isBegun = true
+    at = found.at
+    return found.value
   }
 }
 
@@ -101,6 +151,39 @@ private struct JSONParser {
     skipSpace()
     if at < bytes.count { throw failure("more text after the end of the JSON value") }
     return value
+  }
+
+  /// One element of the list that the text is; nil at its end. `at` stands before the list, then behind each element.
+  mutating func parseNextElement(isFirst: Bool) throws(FormatError) -> JSONValue? {
+    skipSpace()
+    if isFirst {
+      guard at < bytes.count, bytes[at] == UInt8(ascii: "[") else { throw failure("a list was expected") }
+      at += 1
+      skipSpace()
+      if at < bytes.count, bytes[at] == UInt8(ascii: "]") { return try endOfList() }
+    } else {
+      // Behind the end of the list nothing is left.
+      if at == bytes.count { return nil }
+      if bytes[at] == UInt8(ascii: "]") { return try endOfList() }
+      guard bytes[at] == UInt8(ascii: ",") else { throw failure("',' or ']' was expected here") }
+      at += 1
+      skipSpace()
+    }
+    let value = try parseValue(depth: 1)
+    skipSpace()
+    guard at < bytes.count else {
+      var start = JSONParser(bytes: bytes, file: file, firstLine: firstLine, allowNaN: allowNaN)
+      start.skipSpace()
+      throw failure("a list opened at \(place(start.at)) is never closed")
+    }
+    return value
+  }
+
+  private mutating func endOfList() throws(FormatError) -> JSONValue? {
+    at += 1
+    skipSpace()
+    if at < bytes.count { throw failure("more text after the end of the JSON value") }
+    return nil
   }
 
   mutating func skipSpace() {

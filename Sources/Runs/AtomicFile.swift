@@ -56,6 +56,58 @@ public enum AtomicFile {
   }
 }
 
+extension AtomicFile {
+  /// A file that is being written beside its place.
+  public final class Writer {
+    private static let bufferBytes = 1 << 20
+
+    fileprivate let descriptor: Int32
+    private let url: URL
+    private var buffer = Data()
+
+    fileprivate init(descriptor: Int32, url: URL) {
+      self.descriptor = descriptor
+      self.url = url
+    }
+
+    public func write(_ data: Data) throws(RunsError) {
+      buffer.append(data)
+      if buffer.count >= Self.bufferBytes { try flush() }
+    }
+
+    fileprivate func flush() throws(RunsError) {
+      var failure: Int32 = 0
+      buffer.withUnsafeBytes { failure = AtomicFile.writeAll($0, to: descriptor) }
+      buffer.removeAll(keepingCapacity: true)
+      guard failure == 0 else { throw .unwritable(url.path, code: failure) }
+    }
+  }
+
+  /// Writes what `body` gives piece by piece: the file is there whole when it returns, and on an error the old one stands as it was.
+  public static func write(to url: URL, _ body: (Writer) throws -> Void) throws {
+    try makeFolder(url.deletingLastPathComponent())
+    let temporary = url.deletingLastPathComponent()
+      .appendingPathComponent(".\(url.lastPathComponent).\(getpid()).tmp")
+    let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw RunsError.unwritable(url.path, code: errno) }
+    do {
+      defer { close(descriptor) }
+      let writer = Writer(descriptor: descriptor, url: url)
+      try body(writer)
+      try writer.flush()
+      guard fsync(descriptor) == 0 else { throw RunsError.unwritable(url.path, code: errno) }
+    } catch {
+      unlink(temporary.path)
+      throw error
+    }
+    guard rename(temporary.path, url.path) == 0 else {
+      let code = errno
+      unlink(temporary.path)
+      throw RunsError.unwritable(url.path, code: code)
+    }
+  }
+}
+
 /// A log that grows line by line and survives being cut off: a torn last line is dropped when it is opened again.
 public final class AppendLog {
   private let descriptor: Int32

@@ -71,10 +71,12 @@ public struct DatasetReport: Codable, Sendable, Equatable {
     public var testTaught: Int
     public var testUntaught: Int
     public var groups: Int
+    /// Rows that texts made beyond one each, where any did: then read + added = kept + rejected.
+    public var added: Int?
 
     public init(
       read: Int, kept: Int, rejected: Int, train: Int, validation: Int, test: Int, testTaught: Int, testUntaught: Int,
-      groups: Int
+      groups: Int, added: Int? = nil
     ) {
       self.read = read
       self.kept = kept
@@ -85,6 +87,7 @@ public struct DatasetReport: Codable, Sendable, Equatable {
       self.testTaught = testTaught
       self.testUntaught = testUntaught
       self.groups = groups
+      self.added = added
     }
   }
 
@@ -134,9 +137,34 @@ public struct DatasetReport: Codable, Sendable, Equatable {
     public var exactQuestions: Int
     /// Untaught test groups found among the training rows: always 0, checked after the split.
     public var untaughtGroupsInTrain: Int
-    public init(exactQuestions: Int, untaughtGroupsInTrain: Int) {
+    /// Test questions that a training row of another group nearly asks; nil where there is none.
+    public var nearQuestions: Int?
+    /// Test questions that only training rows of their own group nearly ask, which are there on purpose; nil where there is none.
+    public var nearQuestionsInGroup: Int?
+
+    public init(
+      exactQuestions: Int, untaughtGroupsInTrain: Int, nearQuestions: Int? = nil, nearQuestionsInGroup: Int? = nil
+    ) {
       self.exactQuestions = exactQuestions
       self.untaughtGroupsInTrain = untaughtGroupsInTrain
+      self.nearQuestions = nearQuestions
+      self.nearQuestionsInGroup = nearQuestionsInGroup
+    }
+  }
+
+  /// What was done to the texts of the kept rows, and what language they are in.
+  public struct Cleaning: Codable, Sendable, Equatable {
+    /// Rows brought to Unicode's form C.
+    public var normalized: Int
+    /// Rows that lost control characters.
+    public var controlCharacters: Int
+    /// "ko", "en" (Latin letters), "other" or "none", by what most letters are → rows.
+    public var languages: [String: Int]
+
+    public init(normalized: Int, controlCharacters: Int, languages: [String: Int]) {
+      self.normalized = normalized
+      self.controlCharacters = controlCharacters
+      self.languages = languages
     }
   }
 
@@ -156,11 +184,14 @@ public struct DatasetReport: Codable, Sendable, Equatable {
   public var leakage: Leakage
   /// Of rows made of text: rule → kept rows; nil where no row is.
   public var rules: [String: Int]?
+  /// Where a text was changed, or the experiment has settings of its own for cleaning.
+  public var cleaning: Cleaning?
 
   public init(
     schema: String, mapping: [String: String], counts: Counts, rejects: [String: Int],
     categories: [String: [String: Int]],
-    maxTokens: Int, tokenLengths: [LengthCount], samples: [Sample], leakage: Leakage, rules: [String: Int]? = nil
+    maxTokens: Int, tokenLengths: [LengthCount], samples: [Sample], leakage: Leakage, rules: [String: Int]? = nil,
+    cleaning: Cleaning? = nil
   ) {
     self.schema = schema
     self.mapping = mapping
@@ -172,5 +203,6 @@ public struct DatasetReport: Codable, Sendable, Equatable {
     self.samples = samples
     self.leakage = leakage
     self.rules = rules
+    self.cleaning = cleaning
   }
 }

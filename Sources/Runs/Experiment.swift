@@ -142,6 +142,15 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
     if let split = dataset.split, split.testSeen > 0, split.group == nil {
       throw missing("'dataset.split.test_seen' needs 'group': the column that names what rows have in common")
     }
+    if let split = dataset.split, split.groups == .together {
+      if split.group == nil {
+        throw missing("'dataset.split.groups: together' needs 'group': the column that names what rows have in common")
+      }
+      if split.testSeen > 0 {
+        throw missing(
+          "'dataset.split.test_seen' asks what is taught, which 'groups: together' keeps apart; leave one out")
+      }
+    }
     if training.maxSeqLength > dataset.maxTokens {
       throw missing(
         "'training.max_seq_length' (\(training.maxSeqLength)) must not be more than 'dataset.max_tokens' (\(dataset.maxTokens))"
@@ -182,8 +191,13 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
   public var format: FormatSettings?
   /// Rows longer than this are rejected and counted.
   public var maxTokens = 4096
+  /// So many rows of `files` are passed over first.
+  public var offset = 0
+  /// So many rows of `files` are drawn at random, by the split's seed, before `limit` takes its share; nil takes all.
+  public var sample: Int?
   /// At most so many rows are read, the first ones after the seeded ranking; nil reads all.
   public var limit: Int?
+  public var cleaning = CleaningSettings()
   public var split: SplitSettings? = SplitSettings()
 
   public init() {}
@@ -194,8 +208,54 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("test_files", &testFiles)
     try binder.bind(optionalSection: "format", &format, empty: FormatSettings())
     try binder.bind("max_tokens", &maxTokens) { $0 >= 1 ? nil : "at least 1" }
+    try binder.bind("offset", &offset) { $0 >= 0 ? nil : "0 or more" }
+    try binder.bind("sample", &sample) { $0.map { $0 >= 1 } ?? true ? nil : "at least 1" }
     try binder.bind("limit", &limit) { $0.map { $0 >= 1 } ?? true ? nil : "at least 1" }
+    try binder.bind(section: "cleaning", &cleaning)
     try binder.bind(optionalSection: "split", &split, empty: SplitSettings())
+  }
+}
+
+/// What is done to texts, and which rows are dropped for what they say.
+public struct CleaningSettings: SettingsSection, Sendable, Equatable {
+  public enum UnicodeForm: String, CaseIterable, SettingValue, Sendable { case nfc, keep }
+  public enum ControlCharacters: String, CaseIterable, SettingValue, Sendable { case remove, keep }
+  public enum Duplicates: String, CaseIterable, SettingValue, Sendable { case drop, keep }
+  /// What happens to training rows that ask what a test row asks. All are counted; `drop` drops those that ask it exactly, `drop_near`
+  /// those that nearly do as well, unless they are of the test row's own group.
+  public enum Leaks: String, CaseIterable, SettingValue, Sendable {
+    case drop
+    case dropNear = "drop_near"
+    case count
+  }
+
+  public var unicode = UnicodeForm.nfc
+  /// All but tab and line end, and byte-order marks; "\r\n" becomes "\n".
+  public var controlCharacters = ControlCharacters.remove
+  /// Rows that say the same to the same.
+  public var duplicates = Duplicates.drop
+  /// Rows that share this share of their character 5-grams (Jaccard) with an earlier one are dropped; nil keeps them: wordings of one
+  /// fact with one answer are near duplicates too.
+  public var nearDuplicates: Double?
+  public var leaks = Leaks.drop
+  /// From which similarity of character 5-grams a training question nearly asks a test question; nil doesn't look.
+  public var nearLeaks: Double? = 0.8
+  /// Rows of which a smaller share of the letters is Hangul are dropped.
+  public var minKorean: Double?
+
+  public init() {}
+
+  public mutating func bind(_ binder: inout SettingsBinder) throws {
+    func share(_ value: Double?) -> String? {
+      value.map { $0 > 0 && $0 <= 1 } ?? true ? nil : "a share above 0, up to 1"
+    }
+    try binder.bind("unicode", &unicode)
+    try binder.bind("control_characters", &controlCharacters)
+    try binder.bind("duplicates", &duplicates)
+    try binder.bind("near_duplicates", &nearDuplicates, check: share)
+    try binder.bind("leaks", &leaks)
+    try binder.bind("near_leaks", &nearLeaks, check: share)
+    try binder.bind("min_korean", &minKorean, check: share)
   }
 }
 
@@ -203,6 +263,10 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
 public enum TextRule: String, CaseIterable, SettingValue, Sendable {
   /// Turns begun by role tokens: `<usr>`, `### 질문:` … `### 응답:`, ChatML.
   case roles
+  /// A written question and its answer, by labels: `질문: … 답변: …`, `문제: … 정답: …`, `Q: … A: …`.
+  case instruction
+  /// A Markdown heading or title asks to be explained, and its section is the answer.
+  case heading
   /// The text's beginning asks for its end: nothing of the text is lost.
   case continuation
 }
@@ -239,8 +303,13 @@ public struct SplitSettings: SettingsSection, Sendable, Equatable {
   public var seed = 42
   /// The column that names what rows have in common (several wordings of one fact).
   public var group: String?
+  /// Whether the wordings of a group may stand in different splits: `spread` lets single ones validate, and test where `test_seen` asks
+  /// for it; `together` keeps each group whole.
+  public var groups = Groups.spread
   /// So many of the test rows ask, in new words, what the training rows teach; no training row shares a group with the others.
   public var testSeen = 0
+
+  public enum Groups: String, CaseIterable, SettingValue, Sendable { case spread, together }
 
   public init() {}
 
@@ -249,6 +318,7 @@ public struct SplitSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("test", &test) { $0 >= 0 ? nil : "0 or more" }
     try binder.bind("seed", &seed)
     try binder.bind("group", &group)
+    try binder.bind("groups", &groups)
     try binder.bind("test_seen", &testSeen) { $0 >= 0 ? nil : "0 or more" }
   }
 }

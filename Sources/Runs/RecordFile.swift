@@ -102,3 +102,13 @@ public enum RecordFile {
     }
   }
 }
+
+/// Records as lines of a JSON file, one after the other: the same bytes as ``RecordFile/writeLines(_:to:)`` gives.
+public final class RecordLines {
+  private let encoder = RecordFile.encoder(pretty: false)
+
+  public init() {}
+
+  /// Without a line end.
+  public func line<Record: Encodable>(_ record: Record) throws -> Data { try encoder.encode(record) }
+}

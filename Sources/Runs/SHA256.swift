@@ -38,6 +38,15 @@ public final class SHA256 {
 
   public static func hex(of text: String) -> String { hex(of: Data(text.utf8)) }
 
+  /// The digest's first 16 bytes as two numbers, whose order is the order of the bytes.
+  public static func prefix(of text: String) -> (high: UInt64, low: UInt64) {
+    var text = text
+    var digest = [UInt8](repeating: 0, count: 32)
+    text.withUTF8 { _ = EVP_Digest($0.baseAddress, $0.count, &digest, nil, EVP_sha256(), nil) }
+    func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+    return (number(digest[0..<8]), number(digest[8..<16]))
+  }
+
   /// Streams a file; `progress` hears the bytes read so far.
   public static func hex(ofFile url: URL, progress: (Int) -> Void = { _ in }) throws -> String {
     let handle: FileHandle

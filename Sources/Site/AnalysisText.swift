@@ -1,6 +1,7 @@
 import Charts
-import Foundation
 import Formats
+import Foundation
+import Korean
 import Runs
 
 /// Findings as sentences, every number of them traced.

@@ -2,6 +2,7 @@ import Charts
 import Formats
 import Foundation
 import Jinja
+import Korean
 import Runs
 
 /// What a post's text may call. Each function leaves a fragment in the ledger and prints the mark that stands for it.

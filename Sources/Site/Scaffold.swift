@@ -153,7 +153,10 @@ public enum Scaffold {
     ),
     ("", "", ""),
     ("dataset:", "", ""),
-    ("  files: [content/data/NAME.json]", "JSON, JSONL, CSV 파일", "JSON, JSONL or CSV files"),
+    (
+      "  files: [content/data/NAME.json]", "JSON, JSONL, CSV, TSV, Parquet 파일, 폴더, 패턴(data/*.jsonl)",
+      "JSON, JSONL, CSV, TSV or Parquet files, folders, patterns (data/*.jsonl)"
+    ),
     ("  validation_files: []", "미리 나눈 데이터라면 split: none과 함께", "for data split already, with split: none"),
     ("  test_files: []", "", ""),
     ("  format:", "생략하면 열의 이름으로 알아낸다", "left out, it is found by the columns' names"),
@@ -168,16 +171,30 @@ public enum Scaffold {
       "a column of plain text instead of input and output: \"{text}\""
     ),
     (
-      "    rules: [roles, continuation]", "글을 질문과 답으로 바꾸는 규칙. 처음으로 맞는 것을 쓴다",
+      "    rules: [roles, instruction, heading, continuation]", "글을 질문과 답으로 바꾸는 규칙. 처음으로 맞는 것을 쓴다",
       "how text becomes question and answer: the first that fits"
     ),
     ("  max_tokens: 4096", "이보다 긴 행은 버리고 센다", "longer rows are rejected and counted"),
+    ("  offset: 0", "앞에서 건너뛸 행의 수", "rows passed over first"),
+    ("  sample: null", "무작위로 뽑을 행의 수", "draw so many rows at random"),
     ("  limit: null", "읽을 행의 최대 수", "read at most so many rows"),
+    ("  cleaning:", "", ""),
+    ("    unicode: nfc", "또는 keep", "or keep"),
+    ("    control_characters: remove", "또는 keep", "or keep"),
+    ("    duplicates: drop", "또는 keep", "or keep"),
+    ("    near_duplicates: null", "0.8이면 글자 5-gram이 80% 겹치는 행을 버린다", "0.8 drops rows that share 80% of their 5-grams"),
+    (
+      "    leaks: drop", "시험 질문을 묻는 학습 행: drop, drop_near, count",
+      "training rows that ask a test question: drop, drop_near, count"
+    ),
+    ("    near_leaks: 0.8", "비슷한 질문으로 보는 기준", "from when on a question is nearly the same"),
+    ("    min_korean: null", "한글이 이 비율보다 적은 행을 버린다", "rows with a smaller share of Hangul are dropped"),
     ("  split:", "", ""),
     ("    validation: 0.08", "검증 데이터의 비율", "share of rows for validation"),
     ("    test: 10", "시험 질문의 수", "number of test questions"),
     ("    seed: 42", "", ""),
     ("    group: null", "같은 사실의 여러 표현을 묶는 열", "column that names what several wordings share"),
+    ("    groups: spread", "together면 묶음을 나누지 않는다", "together keeps each group in one split"),
     ("    test_seen: 0", "배운 사실을 새로운 표현으로 묻는 시험 질문의 수", "test questions that reword taught facts"),
     ("", "", ""),
     ("lora:", "", ""),

@@ -40,7 +40,10 @@ import Testing
       "a.json", "[1, 2]",
       "a.json: no row is an object with columns; write each row like {\"question\": …, \"answer\": …}"
     ),
-    ("a.parquet", "PAR1", "a.parquet: files ending in '.parquet' are not read; use .json, .jsonl, .csv or .tsv"),
+    (
+      "a.xlsx", "PK",
+      "a.xlsx: files ending in '.xlsx' are not read; use .json, .jsonl, .csv, .tsv or .parquet, the text files also with .gz or .zst"
+    ),
     (
       "a.csv", "question,answer\nㄱ,ㄴ\nㄷ\n",
       "a.csv:3: 1 fields, where the heading has 2; put double quotes around a field that holds a separator, a quote or a line end"
@@ -82,13 +85,13 @@ import Testing
         "a.json: is UTF-16 text, not UTF-8; save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 OLD > NEW`)"
       ),
       (
-        [0x51, 0x2C, 0x41, 0x0A, 0xB0, 0xA1, 0x2C, 0xB3, 0xAA],
-        "a.json:2: is not UTF-8 text (perhaps CP949); save it as UTF-8 (`iconv -f CP949 -t UTF-8 OLD > NEW`)"
+        [0x51, 0x2C, 0x41, 0x0A, 0xB0, 0xA1, 0x2C, 0xFF, 0xAA],
+        "a.json:2: is neither UTF-8 nor CP949 text; save it as UTF-8 (`iconv -f ENCODING -t UTF-8 OLD > NEW`)"
       ),
       ([0x5B, 0x00, 0x5D], "a.json: holds zero bytes, so it is no UTF-8 text; check that it is a text file"),
     ] as [([UInt8], String)])
   func otherEncodings(_ bytes: [UInt8], _ message: String) {
-    #expect(throws: DatasetsError(message)) { try TableReader.read(Data(bytes), name: "a.json") }
+    #expect(failure { try prepare(bytes: ["a.json": Data(bytes)]) } == message)
   }
 
   @Test func aMissingFile() {

@@ -73,7 +73,7 @@ import Testing
     try Fixtures.withTemporaryFolder { folder in
       let file = folder.appendingPathComponent("extra.jsonl")
       try Data(extra.joined(separator: "\n").utf8).write(to: file)
-      func memberships(_ dataset: PreparedDataset) -> [String: DatasetSplit] {
+      func memberships(_ dataset: Prepared) -> [String: DatasetSplit] {
         var places: [String: DatasetSplit] = [:]
         for split in DatasetSplit.allCases { for row in dataset.rows(split) { places["\(row.source)"] = split } }
         return places
@@ -126,6 +126,7 @@ import Testing
       $0.files = ["a.csv"]
       $0.validationFiles = ["b.jsonl"]
       $0.testFiles = ["c.json"]
+      $0.cleaning.leaks = .count
     }
     #expect(dataset.train.map { $0.messages.map(\.content) } == [["안녕, 하세요", "그가 \"네\"라고\n했다"], ["뭐해?", "쉬어요"]])
     #expect(dataset.validation.first?.messages.first?.content == " 안녕? ")

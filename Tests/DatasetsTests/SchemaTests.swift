@@ -82,13 +82,14 @@ import Testing
   private static let textRules = TextRule.allCases.map(\.rawValue).joined(separator: ", ")
 
   private func prepare(_ file: String, _ configure: (inout DatasetSettings) -> Void = { _ in }) throws
-    -> PreparedDataset
+    -> Prepared
   {
     var settings = DatasetSettings()
     settings.files = [file]
     settings.split = nil
     configure(&settings)
-    return try Preparation(settings: settings, base: Fixtures.url("Datasets", "schemas"), encode: measure).run()
+    return try Prepared(
+      Preparation(settings: settings, base: Fixtures.url("Datasets", "schemas"), encode: measure).run())
   }
 
   @Test(arguments: all)

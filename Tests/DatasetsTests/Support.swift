@@ -11,21 +11,61 @@ func measure(_ messages: [ChatRow.Message]) -> (promptTokens: Int, answerTokens:
   return (prompt, (messages.last?.content.unicodeScalars.count ?? 0) + 1, rendered)
 }
 
+/// A prepared data set with its rows in memory.
+struct Prepared: Equatable {
+  let dataset: PreparedDataset
+  let train: [ChatRow]
+  let validation: [ChatRow]
+  let test: [ChatRow]
+  let rejected: [RejectedRow]
+  var report: DatasetReport { dataset.report }
+
+  init(_ dataset: PreparedDataset) throws {
+    self.dataset = dataset
+    train = try dataset.rows(.train)
+    validation = try dataset.rows(.validation)
+    test = try dataset.rows(.test)
+    rejected = try dataset.rejected()
+  }
+
+  func rows(_ split: DatasetSplit) -> [ChatRow] {
+    switch split {
+    case .train: train
+    case .validation: validation
+    case .test: test
+    }
+  }
+
+  func write(to run: RunFolder) throws { try dataset.write(to: run) }
+
+  static func == (left: Prepared, right: Prepared) -> Bool {
+    left.train == right.train && left.validation == right.validation && left.test == right.test
+      && left.rejected == right.rejected && left.report == right.report
+  }
+}
+
 /// Prepares files given as name → text; `configure` changes the settings, whose `files` are all of them.
-func prepare(_ files: [String: String], _ configure: (inout DatasetSettings) -> Void = { _ in }) throws
-  -> PreparedDataset
-{
+func prepare(_ files: [String: String], _ configure: (inout DatasetSettings) -> Void = { _ in }) throws -> Prepared {
+  try prepare(bytes: files.mapValues { Data($0.utf8) }, configure)
+}
+
+func prepare(bytes files: [String: Data], _ configure: (inout DatasetSettings) -> Void = { _ in }) throws -> Prepared {
   try Fixtures.withTemporaryFolder { folder in
-    for (name, text) in files { try Data(text.utf8).write(to: folder.appendingPathComponent(name)) }
+    for (name, data) in files {
+      let url = folder.appendingPathComponent(name)
+      try FileManager.default.createDirectory(
+        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try data.write(to: url)
+    }
     var settings = DatasetSettings()
     settings.files = files.keys.sorted()
     settings.split = nil
     configure(&settings)
-    return try Preparation(settings: settings, base: folder, encode: measure).run()
+    return try Prepared(Preparation(settings: settings, base: folder, encode: measure).run())
   }
 }
 
-func failure(_ body: () throws -> PreparedDataset) -> String {
+func failure(_ body: () throws -> Prepared) -> String {
   do {
     _ = try body()
     return "no error"
@@ -46,8 +86,8 @@ func textbookSettings() -> DatasetSettings {
   return settings
 }
 
-func prepareTextbook(_ configure: (inout DatasetSettings) -> Void = { _ in }) throws -> PreparedDataset {
+func prepareTextbook(_ configure: (inout DatasetSettings) -> Void = { _ in }) throws -> Prepared {
   var settings = textbookSettings()
   configure(&settings)
-  return try Preparation(settings: settings, base: Fixtures.root, encode: measure).run()
+  return try Prepared(Preparation(settings: settings, base: Fixtures.root, encode: measure).run())
 }

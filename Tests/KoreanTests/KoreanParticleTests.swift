@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Charts
+@testable import Korean
 
 @Suite struct KoreanParticleTests {
   @Test(arguments: [
