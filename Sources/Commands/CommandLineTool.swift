@@ -21,7 +21,7 @@ public enum CommandLineTool {
     VerifyCommand.verify, SiteCommands.serve, ResultsCommand.results, CompareCommand.compare, NewCommand.new,
     InferenceCommands.generate, InferenceCommands.score,
     InferenceCommands.tokenize,
-    ImportCommand.importRun, ModelCommands.model, DoctorCommand.doctor, BenchCommand.bench,
+    ImportCommand.importRun, DatasetCommand.dataset, ModelCommands.model, DoctorCommand.doctor, BenchCommand.bench,
   ]
 
   /// Runs a command line (without the program's name) and returns its exit code: 0 done, 1 failed, 64 wrong usage, 130 interrupted.

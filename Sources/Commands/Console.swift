@@ -20,10 +20,14 @@ final class Console: Sendable {
   let isKorean: Bool
   /// Whether standard error is a terminal: a progress line may rewrite itself.
   let isTerminal: Bool
+  /// Whether standard output is a terminal that shows colours, and nobody asked for none (no-color.org).
+  let paintsOutput: Bool
 
   init(environment: [String: String] = ProcessInfo.processInfo.environment) {
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
     isKorean = locale.hasPrefix("ko")
+    paintsOutput =
+      isatty(STDOUT_FILENO) == 1 && environment["TERM"] != "dumb" && (environment["NO_COLOR"] ?? "").isEmpty
     isTerminal = isatty(STDERR_FILENO) == 1 && environment["TERM"] != "dumb"
   }
 
