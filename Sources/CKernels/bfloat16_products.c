@@ -263,11 +263,7 @@ PAIRS static void block_maxima(const ck_nf4 *w, long block, long count, float *o
 // The code book in bfloat16, twice over: an index's fifth bit doesn't count.
 PAIRS_INLINE __m512i rounded_code_book(const float *code_book) {
   uint16_t values[32];
-  for (int i = 0; i < 32; i++) {
-    uint32_t bits;
-    memcpy(&bits, &code_book[i & 15], 4);
-    values[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
-  }
+  for (int i = 0; i < 32; i++) values[i] = float_to_bfloat16(code_book[i & 15]);
   return _mm512_loadu_si512(values);
 }
 

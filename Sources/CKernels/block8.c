@@ -28,10 +28,7 @@ KERNEL void ck_block8_to_bf16(
     long at = first + r * stride;
     uint16_t *to = out + r * out_stride;
     for (long i = 0; i < columns; i++) {
-      float value = (float)codes[at + i] * scales[(at + i) >> shift];
-      uint32_t bits;
-      memcpy(&bits, &value, 4);
-      to[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+      to[i] = float_to_bfloat16((float)codes[at + i] * scales[(at + i) >> shift]);
     }
   }
 }

@@ -51,13 +51,6 @@ KERNEL void ck_swiglu_backward(
   }
 }
 
-INLINE uint16_t to_bfloat16(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  // A NaN stays one: its upper bits are set in every result of these steps.
-  return (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
-}
-
 KERNEL void ck_swiglu_bf16(
     long rows, long columns, const uint16_t *gate, long gate_stride, const uint16_t *up, long up_stride, uint16_t *out,
     long out_stride) {
@@ -66,7 +59,7 @@ KERNEL void ck_swiglu_bf16(
     uint16_t *o = out + t * out_stride;
     for (long i = 0; i < columns; i++) {
       float x = bfloat16_to_float(g[i]);
-      o[i] = to_bfloat16(x / (1.0f + vector_exp(-x)) * bfloat16_to_float(u[i]));
+      o[i] = float_to_bfloat16(x / (1.0f + vector_exp(-x)) * bfloat16_to_float(u[i]));
     }
   }
 }
@@ -82,8 +75,8 @@ KERNEL void ck_swiglu_backward_bf16(
       float x = bfloat16_to_float(g[i]), y = bfloat16_to_float(u[i]);
       float s = 1.0f / (1.0f + vector_exp(-x));
       float slope = s * (1.0f + x * (1.0f - s));
-      u[i] = to_bfloat16(d[i] * x * s);
-      g[i] = to_bfloat16(d[i] * y * slope);
+      u[i] = float_to_bfloat16(d[i] * x * s);
+      g[i] = float_to_bfloat16(d[i] * y * slope);
     }
   }
 }

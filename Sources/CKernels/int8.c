@@ -40,10 +40,7 @@ KERNEL void ck_int8_to_bf16(
     long rows, long columns, const int8_t *codes, long stride, const float *absmax, uint16_t *out, long out_stride) {
   for (long r = 0; r < rows; r++) {
     for (long i = 0; i < columns; i++) {
-      float value = (float)codes[r * stride + i] * absmax[r] * ONE_127TH;
-      uint32_t bits;
-      memcpy(&bits, &value, 4);
-      out[r * out_stride + i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+      out[r * out_stride + i] = float_to_bfloat16((float)codes[r * stride + i] * absmax[r] * ONE_127TH);
     }
   }
 }

@@ -103,11 +103,7 @@ INLINE void float_table(const ck_nf4 *w, long block, float *table) {
 INLINE void bfloat16_table(const ck_nf4 *w, long block, uint16_t *table) {
   float wide[16];
   float_table(w, block, wide);
-  for (int i = 0; i < 16; i++) {
-    uint32_t bits;
-    memcpy(&bits, wide + i, 4);
-    table[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
-  }
+  for (int i = 0; i < 16; i++) table[i] = float_to_bfloat16(wide[i]);
 }
 
 // Each path has two steps: 32 bfloat16 numbers from 16 bytes of codes, 16 floats from 8 bytes.

@@ -60,6 +60,13 @@ INLINE float bfloat16_to_float(uint16_t value) {
   return result;
 }
 
+/// To the nearest, ties to even; for numbers that are no NaN.
+INLINE uint16_t float_to_bfloat16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  return (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+}
+
 /// Sixteen bfloat16 numbers as floats. (A macro like LOAD: vectors are never returned from a function.)
 typedef uint16_t halves __attribute__((ext_vector_type(16), aligned(2), may_alias));
 typedef uint32_t words __attribute__((ext_vector_type(16)));

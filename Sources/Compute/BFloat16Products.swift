@@ -1,6 +1,5 @@
 import CKernels
 import COneDNN
-import Synchronization
 
 /// Products of numbers held in bfloat16, with float32 sums and results.
 extension CPUBackend {
@@ -56,7 +55,7 @@ extension CPUBackend {
   public func multiply(
     _ a: Operand, transposeA: Bool, _ b: Operand, transposeB: Bool, accumulate: Bool, into c: Matrix
   ) {
-    guard case .bf16(let left) = a, case .bf16(let right) = b, bfloat16 == .panels, !(transposeA && transposeB) else {
+    guard case .bf16(let left) = a, case .bf16(let right) = b, !(transposeA && transposeB) else {
       return multiply(
         a.widened, transposeA: transposeA, b.widened, transposeB: transposeB, alpha: 1, beta: accumulate ? 1 : 0,
         into: c)
@@ -67,9 +66,9 @@ extension CPUBackend {
     precondition((transposeB ? right.columns : right.rows) == depth)
     guard c.rows > 0, c.columns > 0, depth > 0 else { return accumulate ? () : c.fill(0) }
     guard transposeA else {
-      return panelProduct(left, PackedSource(right, transposed: transposeB), bias: nil, accumulate: accumulate, into: c)
+      return product(left, RightFactor(right, transposed: transposeB), accumulate: accumulate, into: c)
     }
-    // The kernel reads its left factor row by row. The smaller of the two is turned; where that is b, the product is cᵀ.
+    // Left factors are read row by row. The smaller of the two is turned; where that is b, the product is cᵀ.
     let turnsLeft = c.rows <= c.columns
     let small = turnsLeft ? left : right
     narrow.use(BFloat16Matrix.count(small.columns, depth)) { room in
@@ -77,15 +76,15 @@ extension CPUBackend {
       ck_transpose_bf16(depth, small.columns, small.row(0), small.stride, turned.row(0), turned.stride)
       turned.clearPadding(0..<turned.rows)
       if turnsLeft {
-        return panelProduct(turned, PackedSource(right, transposed: false), bias: nil, accumulate: accumulate, into: c)
+        return product(turned, RightFactor(right, transposed: false), accumulate: accumulate, into: c)
       }
       wide.use(c.rows * c.columns) { room in
-        let product = Matrix(room, offset: 0, rows: c.columns, columns: c.rows)
-        panelProduct(turned, PackedSource(left, transposed: false), bias: nil, accumulate: false, into: product)
+        let other = Matrix(room, offset: 0, rows: c.columns, columns: c.rows)
+        product(turned, RightFactor(left, transposed: false), accumulate: false, into: other)
         if !accumulate { c.fill(0) }
         eachRows(c) { part in
           ck_add_transposed(
-            part.count, c.columns, product.pointer + part.lowerBound, product.stride, c.row(part.lowerBound), c.stride)
+            part.count, c.columns, other.pointer + part.lowerBound, other.stride, c.row(part.lowerBound), c.stride)
         }
       }
     }
@@ -139,43 +138,46 @@ extension CPUBackend {
     _ x: Operand, _ w: Weight, transposed: Bool, bias: Matrix?, adding lowRank: LowRank?, accumulate: Bool,
     into y: Matrix
   ) {
-    if bfloat16 == .panels, x.columns > 0, let lowRank, case .bf16(let low) = lowRank.low,
-      case .bf16(let factor) = lowRank.factor, low.columns <= Self.panelDepth
-    {
-      return rounded(x) { x in
-        panelProduct(
-          x, PackedSource(w, transposed: transposed), bias: bias,
-          adding: (low, PackedSource(factor, transposed: transposed)), accumulate: accumulate, into: y)
-      }
+    var term: (low: BFloat16Matrix, factor: RightFactor)?
+    if let lowRank, case .bf16(let low) = lowRank.low, case .bf16(let factor) = lowRank.factor {
+      term = (low, RightFactor(factor, transposed: transposed))
     }
-    bfloat16Product(x, w, transposed: transposed, bias: bias, accumulate: accumulate, into: y)
-    if let lowRank {
+    rounded(x) { x in
+      product(
+        x, RightFactor(w, transposed: transposed), bias: bias, adding: term, accumulate: accumulate, into: y)
+    }
+    if let lowRank, term == nil {
       multiply(lowRank.low, transposeA: false, lowRank.factor, transposeB: transposed, accumulate: true, into: y)
     }
   }
 
-  private func bfloat16Product(
-    _ x: Operand, _ w: Weight, transposed: Bool, bias: Matrix?, accumulate: Bool, into y: Matrix
+  /// y (m,n) ← x (m,k) · right + bias + low (m,r) · factor, or added to y when `accumulate`.
+  private func product(
+    _ x: BFloat16Matrix, _ right: RightFactor, bias: Matrix? = nil,
+    adding term: (low: BFloat16Matrix, factor: RightFactor)? = nil, accumulate: Bool, into y: Matrix
   ) {
     guard y.rows > 0, y.columns > 0 else { return }
-    guard x.columns > 0 else {
-      if let bias { return ck_fill_rows(y.rows, y.columns, bias.pointer, y.pointer, y.stride) }
-      return accumulate ? () : y.fill(0)
+    if bfloat16 == .panels, x.columns > 0, term?.low.columns ?? 0 <= Self.panelDepth {
+      return panelProduct(x, right, bias: bias, adding: term, accumulate: accumulate, into: y)
     }
-    rounded(x) { x in
-      if bfloat16 == .panels {
-        return panelProduct(x, PackedSource(w, transposed: transposed), bias: bias, accumulate: accumulate, into: y)
-      }
-      if let bias { eachRows(y) { ck_fill_rows($0.count, y.columns, bias.pointer, y.row($0.lowerBound), y.stride) } }
-      let adds = bias != nil || accumulate
-      guard case .bf16(let storage) = w.numbers else {
-        return tiledProduct(x, w, transposed: transposed, accumulate: adds, into: y)
-      }
-      threads.split(y.columns, minimum: max(1, (1 << 20) / (x.columns * y.rows)), grain: 16) { part in
-        let from = storage.base + (transposed ? part.lowerBound * w.columns : part.lowerBound)
-        self.libraryProduct(x, from, w.columns, transposed, adds, part, y)
+    if let bias {
+      eachRows(y) { ck_fill_rows($0.count, y.columns, bias.pointer, y.row($0.lowerBound), y.stride) }
+    } else if x.columns == 0, !accumulate {
+      y.fill(0)
+    }
+    let adds = bias != nil || accumulate
+    if x.columns > 0 {
+      if case .quantised(let weight) = right.numbers {
+        tiledProduct(x, weight, transposed: right.transposed, accumulate: adds, into: y)
+      } else {
+        threads.split(y.columns, minimum: max(1, (1 << 20) / (x.columns * y.rows)), grain: 16) { part in
+          guard case .bfloat16(let base, let stride) = right.numbers else { return }
+          let from = base + part.lowerBound * (right.transposed ? stride : 1)
+          self.libraryProduct(x, from, stride, right.transposed, adds, part, y)
+        }
       }
     }
+    if let term { product(term.low, term.factor, accumulate: true, into: y) }
   }
 
   /// Some columns of a product by oneDNN, with the part of the weight that gives them.
@@ -203,156 +205,5 @@ extension CPUBackend {
     sgemm(
       false, transposed, x.rows, n, x.columns, 1, wide.pointer, max(1, x.columns), weight.pointer, columns,
       accumulate ? 1 : 0, y, yStride)
-  }
-
-  // MARK: Panels
-
-  /// Of the contracted dimension, a panel holds so much at once: 64 columns of it are 128 KiB, and the rows of x that meet it stay in the
-  /// second cache too.
-  private static let panelDepth = 1024
-
-  /// y (m,n) ← x (m,k) · source + bias + low (m,r) · factor, or added to y when `accumulate`. Each thread packs a panel and multiplies all
-  /// rows with it; the low-rank term comes on top while that part of y is still in a cache.
-  func panelProduct(
-    _ x: BFloat16Matrix, _ source: PackedSource, bias: Matrix?,
-    adding lowRank: (low: BFloat16Matrix, factor: PackedSource)? = nil, accumulate: Bool, into y: Matrix
-  ) {
-    let (m, n, k) = (y.rows, y.columns, x.columns)
-    guard m > 0, n > 0 else { return }
-    let vectors = n <= 16 ? 1 : n <= 32 ? 2 : 4
-    let width = 16 * vectors
-    let panels = (n + width - 1) / width
-    // With fewer panels than threads, each thread packs them all and takes some rows.
-    let byPanels = panels >= threads.count
-    let depth = min(k, Self.panelDepth)
-    let minimum = max(1, (1 << 19) / (byPanels ? m * k * width : n * k))
-    threads.split(byPanels ? panels : m, minimum: minimum, grain: byPanels ? 1 : 6) { part in
-      let rows = byPanels ? 0..<m : part
-      let panelBytes = (max(depth, lowRank?.low.columns ?? 0) + 1) / 2 * 2 * width * 2
-      self.tileScratch.use(bytes: panelBytes + source.tileBytes(width: width, depth: depth)) { room in
-        let panel = room.assumingMemoryBound(to: UInt16.self)
-        let tile = (room + panelBytes).assumingMemoryBound(to: UInt16.self)
-        for index in byPanels ? part : 0..<panels {
-          let columns = index * width..<min(n, (index + 1) * width)
-          let to = y.row(rows.lowerBound) + columns.lowerBound
-          if let bias { ck_fill_rows(rows.count, columns.count, bias.pointer + columns.lowerBound, to, y.stride) }
-          for start in stride(from: 0, to: k, by: depth) {
-            let some = start..<min(k, start + depth)
-            source.pack(columns: columns, depth: some, vectors: vectors, tile: tile, into: panel)
-            let isLast = some.upperBound == k
-            var next = source.place(
-              columns: isLast ? columns.upperBound..<min(n, columns.upperBound + width) : columns,
-              depth: isLast ? 0..<depth : some.upperBound..<min(k, some.upperBound + depth))
-            ck_bf16_panel_product(
-              rows.count, columns.count, some.count, x.row(rows.lowerBound) + start, x.stride, panel, Int32(vectors),
-              &next, accumulate || bias != nil || start > 0 ? 1 : 0, to, y.stride)
-          }
-          guard let (low, factor) = lowRank else { continue }
-          factor.pack(columns: columns, depth: 0..<low.columns, vectors: vectors, tile: tile, into: panel)
-          var nothing = ck_next(base: nil, rows: 0, bytes: 0, stride: 0)
-          ck_bf16_panel_product(
-            rows.count, columns.count, low.columns, low.row(rows.lowerBound), low.stride, panel, Int32(vectors),
-            &nothing,
-            1, to, y.stride)
-        }
-      }
-    }
-  }
-}
-
-/// The right factor of a panel product, (k,n) as it multiplies: bfloat16 numbers as they lie, or a quantised weight, a tile at a time.
-struct PackedSource: @unchecked Sendable {
-  private enum Numbers {
-    case bfloat16(UnsafePointer<UInt16>, stride: Int)
-    case quantised(Weight)
-  }
-
-  private let numbers: Numbers
-  /// Whether the columns of the product are rows of what lies in memory.
-  private let transposed: Bool
-  /// Keeps the numbers alive.
-  private let owner: AnyObject
-
-  init(_ w: Weight, transposed: Bool) {
-    self.transposed = transposed
-    owner = w
-    if case .bf16(let storage) = w.numbers {
-      numbers = .bfloat16(storage.base, stride: w.columns)
-    } else {
-      numbers = .quantised(w)
-    }
-  }
-
-  init(_ matrix: BFloat16Matrix, transposed: Bool) {
-    self.transposed = transposed
-    owner = matrix.owner
-    numbers = .bfloat16(matrix.row(0), stride: matrix.stride)
-  }
-
-  /// The room that `pack` needs for a tile of dequantised numbers.
-  func tileBytes(width: Int, depth: Int) -> Int {
-    if case .quantised = numbers { width * depth * 2 } else { 0 }
-  }
-
-  /// Where the numbers of a panel lie.
-  func place(columns: Range<Int>, depth: Range<Int>) -> ck_next {
-    let (rows, some) = transposed ? (columns, depth) : (depth, columns)
-    guard !rows.isEmpty, !some.isEmpty else { return ck_next(base: nil, rows: 0, bytes: 0, stride: 0) }
-    switch numbers {
-    case .bfloat16(let base, let step):
-      return ck_next(
-        base: base + rows.lowerBound * step + some.lowerBound, rows: rows.count, bytes: some.count * 2, stride: step * 2
-      )
-    case .quantised(let weight):
-      return weight.place(rows: rows, columns: some)
-    }
-  }
-
-  func pack(
-    columns: Range<Int>, depth: Range<Int>, vectors: Int, tile: UnsafeMutablePointer<UInt16>,
-    into panel: UnsafeMutablePointer<UInt16>
-  ) {
-    let (rows, some) = transposed ? (columns, depth) : (depth, columns)
-    var from: UnsafePointer<UInt16>
-    var stride: Int
-    switch numbers {
-    case .bfloat16(let base, let step): (from, stride) = (base + rows.lowerBound * step + some.lowerBound, step)
-    case .quantised(let weight):
-      weight.narrow(rows: rows, columns: some, into: tile, outStride: some.count)
-      (from, stride) = (UnsafePointer(tile), some.count)
-    }
-    if transposed {
-      ck_bf16_pack_rows(from, stride, columns.count, depth.count, Int32(vectors), panel)
-    } else {
-      ck_bf16_pack_columns(from, stride, columns.count, depth.count, Int32(vectors), panel)
-    }
-  }
-}
-
-/// Memory that is kept from call to call. Who asks while it is lent gets memory of their own.
-final class Scratch<Room: Sendable>: Sendable {
-  private struct Piece {
-    let count: Int
-    let room: Room
-  }
-
-  private let kept = Mutex<[Piece]>([])
-  private let make: @Sendable (Int) -> Room
-
-  init(_ make: @escaping @Sendable (Int) -> Room) { self.make = make }
-
-  /// Lends room for `count` numbers: the smallest piece that has it, else a new one in a kept one's place.
-  func use(_ count: Int, _ body: (Room) -> Void) {
-    let fitting = kept.withLock { kept -> Piece? in
-      let index = kept.indices.filter { kept[$0].count >= count }.min { kept[$0].count < kept[$1].count }
-      guard let index else {
-        _ = kept.popLast()
-        return nil
-      }
-      return kept.remove(at: index)
-    }
-    let piece = fitting ?? Piece(count: count, room: make(count))
-    body(piece.room)
-    kept.withLock { $0.append(piece) }
   }
 }

@@ -23,7 +23,7 @@ public final class CPUBackend: Backend {
   private let rotary = Mutex<RotaryTable?>(nil)
   let narrow = Scratch { BFloat16Storage(count: $0) }
   let wide = Scratch { Storage(count: $0) }
-  let tileScratch = TileScratch()
+  let raw = Scratch { RawRoom(byteCount: $0) }
 
   public var name: String { products.rawValue }
 

@@ -1,7 +1,6 @@
 import CBlas
 import CKernels
 import COneDNN
-import Synchronization
 
 /// Products with quantised weights: a thread dequantises a tile of the weight into memory of its own that stays in the cache,
 /// multiplies with it, and goes on to the next. Every tile gives columns of the result, so no sum is cut.
@@ -62,9 +61,9 @@ extension CPUBackend {
     threads.split(side, minimum: max(1, (1 << 16) / depth), grain: 64) { part in
       let count = (part.count + most - 1) / most
       let step = ((part.count + count - 1) / count + 63) / 64 * 64
-      self.tileScratch.use(bytes: min(step, part.count) * depth * bytes) { room in
+      self.raw.use(min(step, part.count) * depth * bytes) { room in
         for start in stride(from: part.lowerBound, to: part.upperBound, by: step) {
-          body(start..<min(start + step, part.upperBound), room)
+          body(start..<min(start + step, part.upperBound), room.base)
         }
       }
     }
@@ -92,8 +91,8 @@ extension CPUBackend {
         }
       default:
         // Rows that begin inside a block: sixteen at a time, widened.
-        self.tileScratch.use(bytes: 16 * k * 4) { room in
-          let numbers = room.assumingMemoryBound(to: Float.self)
+        self.raw.use(16 * k * 4) { room in
+          let numbers = room.base.assumingMemoryBound(to: Float.self)
           for first in stride(from: 0, to: part.count, by: 16) {
             let some = min(16, part.count - first)
             w.widen(
@@ -104,29 +103,5 @@ extension CPUBackend {
         }
       }
     }
-  }
-}
-
-/// Memory for dequantised tiles, kept from product to product: as many pieces as threads used it at once.
-final class TileScratch: @unchecked Sendable {
-  private let kept = Mutex<[Piece]>([])
-
-  private final class Piece: @unchecked Sendable {
-    let bytes: Int
-    let base: UnsafeMutableRawPointer
-
-    init(bytes: Int) {
-      self.bytes = bytes
-      base = .allocate(byteCount: max(1, bytes), alignment: 64)
-    }
-
-    deinit { base.deallocate() }
-  }
-
-  func use(bytes: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
-    let old = kept.withLock { $0.popLast() }
-    let piece = old.flatMap { $0.bytes >= bytes ? $0 : nil } ?? Piece(bytes: bytes)
-    body(piece.base)
-    kept.withLock { $0.append(piece) }
   }
 }

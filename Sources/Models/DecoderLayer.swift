@@ -227,11 +227,11 @@ struct LayerRunner {
     let norm2 = normalised(s.residual, layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2)
     linear(layer.gateProj, norm2, s, keeping: s.gate)
     linear(layer.upProj, norm2, s, keeping: s.up)
-    // Without `out` the last adapter's A·x and DoRA's product are still to be made.
-    if out != nil || s.lows[layer.downProj.path] != nil {
-      let out = out ?? arena.matrix(x.rows, x.columns)
+    if let out {
       linear(layer.downProj, product(s), s, into: out)
       backend.add(s.residual, scaledBy: 1, to: out)
+    } else if adapter?.layer(layer.downProj.path) != nil {
+      keepForBackward(layer.downProj, product(s), s)
     }
     return s
   }

@@ -17,6 +17,18 @@ extension LayerRunner {
     arena.reset(to: mark)
   }
 
+  /// What ``linear(_:_:_:into:)`` leaves in `s`, without the product that nobody needs: only DoRA's magnitude takes that too.
+  func keepForBackward(_ layer: Linear, _ x: Operand, _ s: LayerActivations) {
+    guard let lora = adapter?.layer(layer.path), let low = s.lows[layer.path] else { return }
+    let mark = arena.mark
+    if s.products[layer.path] != nil {
+      linear(layer, x, s, into: arena.matrix(x.rows, lora.b.rows))
+    } else {
+      _ = lowRank(lora, dropped(x, layer), low: low)
+    }
+    arena.reset(to: mark)
+  }
+
   /// Adds the adapter's gradients for dy (T,out), and the input's gradient to dx (T,in) unless it is nil. x is what the layer was given;
   /// only an adapter wants it.
   func linearBackward(
