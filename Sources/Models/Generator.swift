@@ -46,7 +46,7 @@ public struct Generator {
     let limit = session.decoder.configuration.maxPositionEmbeddings
     for (index, prompt) in prompts.enumerated() {
       if prompt.isEmpty { throw ModelError("prompt \(index + 1) is empty; give it at least one token") }
-      if prompt.count + maxNewTokens > limit {
+      if maxNewTokens > limit - prompt.count {
         throw ModelError(
           "prompt \(index + 1) has \(prompt.count) tokens, with \(maxNewTokens) new ones more than the model's \(limit); shorten it or lower --max-new-tokens"
         )

@@ -121,6 +121,16 @@ import Testing
     }
   }
 
+  /// However many tokens are asked for, the sum with the prompt's is no trap.
+  @Test func moreTokensThanTheModelTakesAreRefused() throws {
+    let session = DecoderSession(try PeerFixture("qwen2-gqa", backend: CPUBackend()).decoder, adapter: nil)
+    for count in [1 << 40, Int.max] {
+      #expect(throws: ModelError.self) {
+        try Generator(session, endTokens: []).generate([[1, 2, 3]], maxNewTokens: count)
+      }
+    }
+  }
+
   /// Together, in twos and one by one, whether by number or by memory: every answer is the same.
   @Test(arguments: [0, 0.9] as [Float])
   func groupsChangeNoAnswer(temperature: Float) throws {
