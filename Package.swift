@@ -45,7 +45,8 @@ let package = Package(
     shim("CSystem"),
     shim("CCrypto", links: ["crypto"]),
 
-    // Leaves: text formats, and the records the two halves of the program share.
+    // Leaves: work on all cores, text formats, and the records the two halves of the program share.
+    room("Workers"),
     room("Formats", ["CYaml"]),
     room("Korean"),
     room("Runs", ["Formats", "CSystem", "CCrypto"]),
@@ -54,7 +55,7 @@ let package = Package(
     room("Compute", ["CBlas", "COneDNN", "CKernels", "CSystem"]),
     room("Checkpoints", ["Formats", "CQuants", "CSystem"]),
     room("Jinja", ["Formats"]),
-    room("Tokenizers", ["Formats", "Jinja", "Checkpoints", "CRegex", "CNormalize"]),
+    room("Tokenizers", ["Formats", "Jinja", "Checkpoints", "Workers", "CRegex", "CNormalize"]),
     room("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
     room("Datasets", ["Formats", "Runs", "Korean", "CNormalize", "CStreams"]),
     room("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute"]),
@@ -64,13 +65,13 @@ let package = Package(
 
     // The publication's half: never loads a model.
     room("Charts", ["Korean", "CDrawing", "CPng"]),
-    room("Site", ["Formats", "Runs", "Korean", "Charts", "Jinja", "CMarkdown", "CSystem"]),
+    room("Site", ["Formats", "Runs", "Korean", "Charts", "Jinja", "Workers", "CMarkdown", "CSystem"]),
 
     room(
       "Commands",
       [
         "Formats", "Runs", "Compute", "Checkpoints", "Jinja", "Tokenizers", "Models", "Datasets", "Training",
-        "Evaluation", "Hub", "Imports", "Charts", "Site", "CHttpServer", "CSystem",
+        "Evaluation", "Hub", "Imports", "Charts", "Site", "Workers", "CHttpServer", "CSystem",
       ]),
     .executableTarget(name: "lorapress", dependencies: ["Commands"], path: "Sources/lorapress"),
 
@@ -78,6 +79,7 @@ let package = Package(
     .target(
       name: "ModelFixtures", dependencies: ["TestSupport", "Formats", "Checkpoints", "Compute", "Models"],
       path: "Tests/ModelFixtures"),
+    tests("Workers"),
     tests("Formats"),
     tests("Runs"),
     tests("Korean"),

@@ -131,10 +131,11 @@ def generate(path, prompt_tokens, new_tokens):
 
 def tokenize(path, file):
     tokenizer = AutoTokenizer.from_pretrained(path)
-    with open(file, encoding="utf-8") as text:
+    with open(file, encoding="utf-8", newline="\n") as text:
         lines = [line for line in text.read().split("\n") if line]
+    # The Rust library's own batch: all cores, its cache of words, no offsets, no attention masks.
     start = time.perf_counter()
-    tokens = sum(len(ids) for ids in tokenizer(lines, add_special_tokens=False)["input_ids"])
+    tokens = sum(len(row) for row in tokenizer.backend_tokenizer.encode_batch_fast(lines, add_special_tokens=False))
     seconds = time.perf_counter() - start
     return {"tokens_per_second": tokens / seconds, "tokens": tokens}
 

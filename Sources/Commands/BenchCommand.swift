@@ -145,15 +145,17 @@ enum BenchCommand {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw RunsError("\(path): can't be read; check that the file exists")
     }
-    guard let text = String(validating: data, as: UTF8.self) else {
-      throw RunsError("\(path): not valid UTF-8; convert the text to UTF-8 first")
+    // By bytes: to Swift "\r\n" is one character, and no line end.
+    let lines = try data.split(separator: 0x0A, omittingEmptySubsequences: true).map { line in
+      guard let text = String(validating: line, as: UTF8.self) else {
+        throw RunsError("\(path): not valid UTF-8; convert the text to UTF-8 first")
+      }
+      return text
     }
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: true).map(String.init)
     guard !lines.isEmpty else { throw RunsError("\(path): holds no text; give a file with at least one line") }
     let clock = ContinuousClock()
     let start = clock.now
-    var tokens = 0
-    for line in lines { tokens += model.tokenizer.encode(line, special: false).count }
+    let tokens = model.tokenizer.encode(all: lines).reduce(0) { $0 + $1.count }
     let seconds = (clock.now - start) / .seconds(1)
     return [
       ("tokens_per_second", JSONValue(Double(tokens) / seconds)), ("tokens", JSONValue(tokens)),

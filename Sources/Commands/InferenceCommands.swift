@@ -89,15 +89,16 @@ enum InferenceCommands {
     let url = URL(fileURLWithPath: path)
     let table = try TableReader.read(url, name: path)
     let mapping = try ColumnMapping(columns: table.columnNames, file: path, format: nil)
-    let examples = try table.rows.flatMap { row in
-      let conversations: [Conversation]
-      do throws(Rejection) { conversations = try mapping.conversations(of: row) } catch {
+    let conversations = try table.rows.flatMap { row in
+      do throws(Rejection) {
+        return try mapping.conversations(of: row).map { chatMessages($0.messages) }
+      } catch {
         throw RunsError("\(path): row \(row.source.row): \(error.detail); correct the row or leave it out")
       }
-      return try conversations.map { conversation in
-        let (ids, turns) = try tokenizer.supervisedTurns(chatMessages(conversation.messages))
-        return TokenizedExample(ids: ids, supervised: turns)
-      }
+    }
+    let examples = try tokenizer.supervisedTurns(all: conversations).map { row in
+      let (ids, turns) = try row.get()
+      return TokenizedExample(ids: ids, supervised: turns)
     }
     if examples.isEmpty { throw RunsError("\(path): holds no rows; give a file with at least one") }
     return examples
@@ -127,22 +128,22 @@ enum InferenceCommands {
     }
     var lines = data.split(separator: 0x0A, omittingEmptySubsequences: false)
     if lines.last?.isEmpty == true { lines.removeLast() }
-    var out = ""
-    for (index, line) in lines.enumerated() {
-      guard let text = String(validating: line, as: UTF8.self) else {
-        throw RunsError("line \(index + 1): not valid UTF-8; convert the text to UTF-8 first")
+    // Block by block: neither the ids of a large file nor its output are ever whole in memory.
+    for start in stride(from: 0, to: lines.count, by: 8192) {
+      let texts = try lines[start..<min(start + 8192, lines.count)].enumerated().map { index, line in
+        guard let text = String(validating: line, as: UTF8.self) else {
+          throw RunsError("line \(start + index + 1): not valid UTF-8; convert the text to UTF-8 first")
+        }
+        return text
       }
-      let ids =
+      let rows =
         arguments.flag("--chat")
-        ? try model.tokenizer.encodeChat([ChatMessage(role: "user", content: text)], addGenerationPrompt: true)
-        : model.tokenizer.encode(text, special: arguments.flag("--special"))
-      out += "[" + ids.map(String.init).joined(separator: ",") + "]\n"
-      if out.utf8.count > 1 << 20 {
-        console.print(out, terminator: "")
-        out = ""
-      }
+        ? try model.tokenizer.encodeChats(
+          texts.map { [ChatMessage(role: "user", content: $0)] }, addGenerationPrompt: true)
+        : model.tokenizer.encode(all: texts, special: arguments.flag("--special"))
+      console.print(
+        rows.map { "[" + $0.map(String.init).joined(separator: ",") + "]\n" }.joined(), terminator: "")
     }
-    console.print(out, terminator: "")
   }
 
   // MARK: generate
@@ -183,11 +184,10 @@ enum InferenceCommands {
     let decoder = try model.load(CPUBackend(), arithmetic, console: console)
     let adapter = try openedAdapter(arguments, on: decoder, console)?.adapter
     let generator = Generator(DecoderSession(decoder, adapter: adapter), endTokens: model.tokenizer.eosTokens)
-    let ids = try prompts.map { prompt in
+    let ids =
       arguments.flag("--raw")
-        ? model.tokenizer.encode(prompt.last?.content ?? "", special: false)
-        : try model.tokenizer.encodeChat(prompt, addGenerationPrompt: true)
-    }
+      ? model.tokenizer.encode(all: prompts.map { $0.last?.content ?? "" })
+      : try model.tokenizer.encodeChats(prompts, addGenerationPrompt: true)
     if let out = arguments.value("--out") {
       try answer(ids, prompts, generator, model.tokenizer, options, out, console)
     } else {

@@ -290,8 +290,10 @@ final class Pipeline {
     let training = settings.training
     let ends = Set(model.tokenizer.eosTokens)
     var result = TokenizedSplit()
-    for (index, row) in try RecordFile.readLines(ChatRow.self, from: folder.dataset(split)).enumerated() {
-      let (ids, turns) = try model.tokenizer.supervisedTurns(chatMessages(row.messages))
+    let rows = try RecordFile.readLines(ChatRow.self, from: folder.dataset(split))
+    let encoded = model.tokenizer.supervisedTurns(all: rows.map { chatMessages($0.messages) })
+    for (index, row) in encoded.enumerated() {
+      let (ids, turns) = try row.get()
       var example = TokenizedExample(ids: ids, supervised: turns, line: index + 1)
       if example.count > training.maxSeqLength {
         guard training.overflow == .truncate, example.promptLength < training.maxSeqLength else {

@@ -41,7 +41,7 @@ public struct EvaluationWork {
   /// Answers through the chat template, as many together as ``Generator`` takes. `onTokens` hears the tokens so far and may stop the work
   /// by returning false, which throws `CancellationError`.
   public func answers(_ session: DecoderSession, _ rows: [ChatRow], onTokens: (Int) -> Bool) throws -> [TextAnswer] {
-    let prompts = try rows.map { try tokenizer.encodeChat(Answering.question($0), addGenerationPrompt: true) }
+    let prompts = try tokenizer.encodeChats(rows.map(Answering.question), addGenerationPrompt: true)
     var tokens = 0
     var isStopped = false
     let answers = try Generator(session, endTokens: tokenizer.eosTokens).answers(prompts, tokenizer, options) { _, _ in

@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import Runs
+import Workers
 
 /// `site/provenance.json`: every file of posts, site and charts with its hash, every run file they were made from with the
 /// hash it had, and for each page which of those. `lorapress verify` compares all of it with what is there.

@@ -2,6 +2,7 @@ import Foundation
 import Formats
 import Jinja
 import Runs
+import Workers
 
 /// What a build of the site did.
 public struct SiteSummary: Sendable, Equatable {

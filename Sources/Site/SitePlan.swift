@@ -1,6 +1,7 @@
 import Foundation
 import Jinja
 import Runs
+import Workers
 
 /// All that was rendered, before it becomes pages.
 struct RenderedSite: Sendable {

@@ -1,6 +1,7 @@
 import CSystem
 import Foundation
 import Runs
+import Workers
 
 /// Puts a finished build in place: built aside, then swapped in, so that a reader sees the old site or the new one, and a build
 /// that fails or is killed leaves a whole one.

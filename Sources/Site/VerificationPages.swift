@@ -2,6 +2,7 @@ import Charts
 import Foundation
 import Formats
 import Runs
+import Workers
 
 // Traced numbers of pages and Markdown posts, derived again; pictures and the log they were drawn from.
 

@@ -34,10 +34,17 @@ extension Tokenizer {
   public func encodeChat(
     _ messages: [ChatMessage], addGenerationPrompt: Bool, variables: [String: Value] = [:]
   ) throws -> [Int32] {
+    var work = Work()
+    return try encodeChat(messages, addGenerationPrompt: addGenerationPrompt, variables: variables, &work)
+  }
+
+  func encodeChat(
+    _ messages: [ChatMessage], addGenerationPrompt: Bool, variables: [String: Value], _ work: inout Work
+  ) throws -> [Int32] {
     let sentinel = try Sentinel(messages, file: file)
     let text = try renderChat(
       guarded(messages, sentinel), addGenerationPrompt: addGenerationPrompt, variables: variables)
-    return encodeRendered(Array(text.utf8), sentinel)
+    return encodeRendered(Array(text.utf8), sentinel, &work)
   }
 
   /// The supervised split of a conversation that ends in an answer.
@@ -63,7 +70,8 @@ extension Tokenizer {
           "the chat template prints the turns before the last answer differently with the answer there, so prompt "
           + "and answer cannot be told apart; use one question and one answer a row")
     }
-    return (encodeRendered(prompt, sentinel), encodeRendered(Array(whole[prompt.count...]), sentinel))
+    var work = Work()
+    return (encodeRendered(prompt, sentinel, &work), encodeRendered(Array(whole[prompt.count...]), sentinel, &work))
   }
 
   /// The supervised split of a conversation of one or more answers.
@@ -73,6 +81,13 @@ extension Tokenizer {
   ///   tokenised apart, as in ``promptAndAnswer(_:variables:)``.
   public func supervisedTurns(
     _ messages: [ChatMessage], variables: [String: Value] = [:]
+  ) throws -> (ids: [Int32], turns: [Range<Int>]) {
+    var work = Work()
+    return try supervisedTurns(messages, variables: variables, &work)
+  }
+
+  func supervisedTurns(
+    _ messages: [ChatMessage], variables: [String: Value], _ work: inout Work
   ) throws -> (ids: [Int32], turns: [Range<Int>]) {
     guard let last = messages.last, last.role == "assistant" else {
       throw TokenizerError(file: file, message: "the conversation does not end in an assistant's answer; add one")
@@ -95,9 +110,9 @@ extension Tokenizer {
             "the chat template prints the turns before an answer differently with the answer there, so prompt "
             + "and answer cannot be told apart; use one question and one answer a row")
       }
-      ids += encodeRendered(Array(whole[done..<prompt.count]), sentinel)
+      ids += encodeRendered(Array(whole[done..<prompt.count]), sentinel, &work)
       let start = ids.count
-      ids += encodeRendered(Array(whole[prompt.count..<end]), sentinel)
+      ids += encodeRendered(Array(whole[prompt.count..<end]), sentinel, &work)
       turns.append(start..<ids.count)
       done = end
     }
@@ -147,8 +162,8 @@ extension Tokenizer {
   }
 
   /// Splits a rendering at its tokens; what lies between them is encoded as plain text, without the sentinel.
-  private func encodeRendered(_ text: [UInt8], _ sentinel: Sentinel) -> [Int32] {
-    var work = Work()
+  private func encodeRendered(_ text: [UInt8], _ sentinel: Sentinel, _ work: inout Work) -> [Int32] {
+    work.begin(bytes: text.count)
     text.withUnsafeBufferPointer { bytes in
       for part in addedFinder.split(bytes) {
         switch part {

@@ -74,19 +74,19 @@ struct PreTokenizer: Sendable {
     deinit { cregex_scratch_free(regex) }
   }
 
-  /// Calls `body` with every piece of valid UTF-8, in order.
+  /// Adds to `pieces` where every piece of valid UTF-8 ends, in order; each begins where the one before it ends.
   ///
   /// Matching runs without limits and can fail only where memory ends; what is left is then one piece.
-  func split(_ text: UnsafeBufferPointer<UInt8>, _ scratch: Scratch, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+  func split(_ text: UnsafeBufferPointer<UInt8>, _ scratch: Scratch, into pieces: inout [Int]) {
     while scratch.ends.count < stages.count { scratch.ends.append(Array(repeating: 0, count: 512)) }
-    split(text, stage: 0, scratch, body)
+    split(text, at: 0, stage: 0, scratch, into: &pieces)
   }
 
   private func split(
-    _ text: UnsafeBufferPointer<UInt8>, stage: Int, _ scratch: Scratch, _ body: (UnsafeBufferPointer<UInt8>) -> Void
+    _ text: UnsafeBufferPointer<UInt8>, at offset: Int, stage: Int, _ scratch: Scratch, into pieces: inout [Int]
   ) {
     guard stage < stages.count else {
-      if !text.isEmpty { body(text) }
+      if !text.isEmpty { pieces.append(offset + text.count) }
       return
     }
     var position = 0
@@ -97,10 +97,12 @@ struct PreTokenizer: Sendable {
       var start = position
       let count = cregex_split(
         stages[stage].regex, scratch.regex, text.baseAddress, text.count, &position, &ends, ends.count)
-      guard count > 0 else { return body(UnsafeBufferPointer(rebasing: text[start...])) }
+      guard count > 0 else { return pieces.append(offset + text.count) }
       for index in 0..<count {
         let end = Int(ends[index])
-        split(UnsafeBufferPointer(rebasing: text[start..<end]), stage: stage + 1, scratch, body)
+        split(
+          UnsafeBufferPointer(rebasing: text[start..<end]), at: offset + start, stage: stage + 1, scratch, into: &pieces
+        )
         start = end
       }
     }

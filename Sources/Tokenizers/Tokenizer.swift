@@ -118,7 +118,11 @@ public struct Tokenizer: Sendable {
 
   func encode(_ text: UnsafeBufferPointer<UInt8>, special: Bool) -> [Int32] {
     var work = Work()
-    work.out.reserveCapacity(text.count / 3 + 8)
+    return encode(text, special: special, &work)
+  }
+
+  func encode(_ text: UnsafeBufferPointer<UInt8>, special: Bool, _ work: inout Work) -> [Int32] {
+    work.begin(bytes: text.count)
     guard special else {
       encodePlain(text, &work)
       return work.out
@@ -140,10 +144,20 @@ public struct Tokenizer: Sendable {
     return work.out
   }
 
+  /// The ids so far, and what can be used again from text to text.
   struct Work {
     var out: [Int32] = []
     var scratch = BytePairEncoder.Scratch()
     let pieces = PreTokenizer.Scratch()
+    /// Where the pieces of the text end.
+    var ends: [Int] = []
+    /// Where many texts are encoded.
+    var known: PieceCache?
+
+    mutating func begin(bytes: Int) {
+      out = []
+      out.reserveCapacity(bytes / 3 + 8)
+    }
   }
 
   func encodePlain(_ text: UnsafeBufferPointer<UInt8>, _ work: inout Work) {
@@ -156,7 +170,22 @@ public struct Tokenizer: Sendable {
   }
 
   private func encodeNormalized(_ text: UnsafeBufferPointer<UInt8>, _ work: inout Work) {
-    preTokenizer.split(text, work.pieces) { encoder.encode($0, into: &work.out, &work.scratch) }
+    work.ends.removeAll(keepingCapacity: true)
+    preTokenizer.split(text, work.pieces, into: &work.ends)
+    // A plain loop: a closure would hold the tables anew for each piece, and threads would wait for each other's counts of holders.
+    var start = 0
+    for end in work.ends {
+      let piece = UnsafeBufferPointer(rebasing: text[start..<end])
+      start = end
+      guard work.known != nil, let key = PieceCache.Key(piece) else {
+        encoder.encode(piece, into: &work.out, &work.scratch)
+        continue
+      }
+      if work.known?.append(key, to: &work.out) == true { continue }
+      let first = work.out.count
+      encoder.encode(piece, into: &work.out, &work.scratch)
+      work.known?.keep(key, work.out[first...])
+    }
   }
 
   // MARK: Decoding

@@ -232,24 +232,7 @@ private struct Snapshot: Equatable {
   }
 }
 
-@Suite struct ParallelTests {
-  @Test func resultsStandInOrderAndTheFirstErrorIsThrown() throws {
-    var heard: [Int] = []
-    let squares = try Parallel.map(Array(0..<500), finished: { heard.append($0) }) { number in
-      if number % 7 == 0 { usleep(200) }
-      return number * number
-    }
-    #expect(squares == (0..<500).map { $0 * $0 })
-    #expect(heard.sorted() == Array(0..<500))
-    #expect(throws: SiteError("3")) {
-      _ = try Parallel.map(Array(0..<50)) { number in
-        if number == 3 { usleep(20_000) }
-        if number >= 3 { throw SiteError("\(number)") }
-      }
-    }
-    #expect(try Parallel.map([Int]()) { $0 }.isEmpty)
-  }
-
+@Suite struct RecordUseTests {
   @Test func aListThatIsOnlyAskedForIsNotMade() {
     func use(_ text: String) -> String { "\(RecordUse(of: "events", in: text))" }
     #expect(use("글") == "none")

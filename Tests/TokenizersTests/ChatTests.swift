@@ -46,6 +46,21 @@ import Testing
     }
   }
 
+  @Test func manyConversationsAreEncodedAsOneByOne() throws {
+    let (tokenizers, chats) = try Self.load()
+    for (template, tokenizer) in tokenizers {
+      let own = chats.filter { $0.template == template }.map(\.messages)
+      let all = Array(repeating: own, count: 20).flatMap { $0 }
+      #expect(
+        try tokenizer.encodeChats(all, addGenerationPrompt: true)
+          == all.map { try tokenizer.encodeChat($0, addGenerationPrompt: true) })
+      for (messages, many) in zip(all, tokenizer.supervisedTurns(all: all)) {
+        let one = try? tokenizer.supervisedTurns(messages)
+        #expect((try? many.get())?.ids == one?.ids && (try? many.get())?.turns == one?.turns)
+      }
+    }
+  }
+
   @Test func promptAndAnswerAreTokenisedApart() throws {
     let (tokenizers, chats) = try Self.load()
     var count = 0

@@ -78,6 +78,31 @@ func ids(_ value: JSONValue?) -> [Int32] { (value?.array ?? []).compactMap { $0.
     }
   }
 
+  /// On all cores and with kept words as one by one: several times over, so that every word is met again.
+  @Test func manyTextsAreEncodedAsOneByOne() throws {
+    let fixture = try Small.json("lines.json")
+    let texts = try #require(fixture["rows"]?.array).compactMap { $0["text"]?.string }
+    // NUL fills up short words in the table and may be part of one.
+    let more = ["", "a\0", "a", "\0", "\0\0", String(repeating: "가", count: 40), "<|im_end|>"]
+    let all = Array(repeating: texts + more, count: 4).flatMap { $0 }
+    for (index, variant) in try #require(fixture["variants"]?.object).entries.enumerated() {
+      let tokenizer = try Small.tokenizer(variant: variant.value)
+      #expect(tokenizer.encode(all: all) == all.map { tokenizer.encode($0) }, "\(variant.key)")
+      if index == 0 {
+        #expect(tokenizer.encode(all: all, special: true) == all.map { tokenizer.encode($0, special: true) })
+      }
+    }
+    #expect(try Small.tokenizer().encode(all: []) == [])
+  }
+
+  /// More words than the table has places: those that lose theirs are encoded anew.
+  @Test func wordsBeyondTheTableAreEncodedAnew() throws {
+    let tokenizer = try Small.tokenizer()
+    let words = (0..<200_000).map { String($0 % 90_000 &* 2_654_435_761 % 99_999_989, radix: 36) }
+    let lines = stride(from: 0, to: words.count, by: 100).map { words[$0..<$0 + 100].joined(separator: " ") }
+    #expect(tokenizer.encode(all: lines) == lines.map { tokenizer.encode($0) })
+  }
+
   @Test func specialAndAddedTokensWhereAskedFor() throws {
     let tokenizer = try Small.tokenizer()
     for row in try #require(try Small.json("lines.json")["rows"]?.array) {

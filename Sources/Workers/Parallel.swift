@@ -3,39 +3,51 @@ import Foundation
 import Synchronization
 
 /// Work spread over the machine's cores; the results stand in the order of the input, whoever was done first.
-enum Parallel {
-  /// Deep pages need more than the 512 KB that a pool's thread has.
+public enum Parallel {
+  /// Deep pages and templates need more than the 512 KB that a pool's thread has.
   private static let stackBytes = 16 << 20
 
   /// Calls `body` for each item and waits for all. Of several errors the one of the lowest index is thrown.
-  static func map<Item: Sendable, Result: Sendable>(
-    _ items: [Item], _ body: @escaping @Sendable (Item) throws -> Result
-  ) throws -> [Result] {
-    try map(items, tells: false, finished: { _ in }, body)
+  public static func map<Item: Sendable, Made: Sendable>(
+    _ items: [Item], _ body: @escaping @Sendable (Item) throws -> Made
+  ) throws -> [Made] {
+    try map(items, state: {}) { _, item in Result { try body(item) } }.map { try $0.get() }
   }
 
   /// - Parameter finished: hears on the calling thread of each that is done, in no set order.
-  static func map<Item: Sendable, Result: Sendable>(
-    _ items: [Item], finished: (Int) -> Void, _ body: @escaping @Sendable (Item) throws -> Result
-  ) throws -> [Result] {
-    try map(items, tells: true, finished: finished, body)
+  public static func map<Item: Sendable, Made: Sendable>(
+    _ items: [Item], finished: (Int) -> Void, _ body: @escaping @Sendable (Item) throws -> Made
+  ) throws -> [Made] {
+    try map(items, tells: true, finished: finished, state: {}) { _, item in Result { try body(item) } }
+      .map { try $0.get() }
+  }
+
+  /// - Parameter state: what a thread keeps from item to item, made once on each. Results must not depend on it: which items meet the
+  ///   same one is chance.
+  public static func map<Item: Sendable, State, Made: Sendable>(
+    _ items: [Item], state: @escaping @Sendable () -> State, _ body: @escaping @Sendable (inout State, Item) -> Made
+  ) -> [Made] {
+    map(items, tells: false, finished: { _ in }, state: state, body)
   }
 
   /// `tells`: waking the caller for each of thousands of small items would cost more than they do.
-  private static func map<Item: Sendable, Result: Sendable>(
-    _ items: [Item], tells: Bool, finished: (Int) -> Void, _ body: @escaping @Sendable (Item) throws -> Result
-  ) throws -> [Result] {
+  private static func map<Item: Sendable, State, Made: Sendable>(
+    _ items: [Item], tells: Bool, finished: (Int) -> Void, state makeState: @escaping @Sendable () -> State,
+    _ body: @escaping @Sendable (inout State, Item) -> Made
+  ) -> [Made] {
     let workers = min(items.count, ProcessInfo.processInfo.activeProcessorCount)
     guard workers > 1 else {
-      return try items.enumerated().map { index, item in
+      var state = makeState()
+      return items.enumerated().map { index, item in
         defer { finished(index) }
-        return try body(item)
+        return body(&state, item)
       }
     }
-    let board = Board<Result>(count: items.count)
+    let board = Board<Made>(count: items.count)
     for _ in 0..<workers {
       let thread = Thread {
-        while let index = board.next() { board.set(index, Swift.Result { try body(items[index]) }, tells: tells) }
+        var state = makeState()
+        while let index = board.next() { board.set(index, body(&state, items[index]), tells: tells) }
         board.end()
       }
       thread.stackSize = stackBytes
@@ -43,14 +55,14 @@ enum Parallel {
     }
     if tells { for _ in items.indices { finished(board.wait()) } }
     for _ in 0..<workers { board.waitForEnd() }
-    return try board.results().map { try $0.get() }
+    return board.results()
   }
 
-  private final class Board<Result: Sendable>: Sendable {
+  private final class Board<Made: Sendable>: Sendable {
     private struct State {
       var next = 0
       var done: [Int] = []
-      var results: [Swift.Result<Result, any Error>?]
+      var results: [Made?]
     }
     private let state: Mutex<State>
     private let ready = DispatchSemaphore(value: 0)
@@ -67,7 +79,7 @@ enum Parallel {
     }
 
     /// `tells`: someone waits for each.
-    func set(_ index: Int, _ result: Swift.Result<Result, any Error>, tells: Bool) {
+    func set(_ index: Int, _ result: Made, tells: Bool) {
       state.withLock { state in
         state.results[index] = result
         if tells { state.done.append(index) }
@@ -85,6 +97,6 @@ enum Parallel {
       return state.withLock { $0.done.removeLast() }
     }
 
-    func results() -> [Swift.Result<Result, any Error>] { state.withLock { $0.results.compactMap { $0 } } }
+    func results() -> [Made] { state.withLock { $0.results.compactMap { $0 } } }
   }
 }
