@@ -46,7 +46,7 @@ let package = Package(
     shim("CCrypto", links: ["crypto"]),
 
     // Leaves: work on all cores, text formats, and the records the two halves of the program share.
-    room("Workers"),
+    room("Workers", ["CSystem"]),
     room("Formats", ["CYaml"]),
     room("Korean"),
     room("Runs", ["Formats", "CSystem", "CCrypto"]),

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The same work by transformers and PEFT or llama.cpp, for `compare`. Each prints one JSON object.
+"""The same work by transformers and PEFT, llama.cpp or matplotlib, for `compare`. Each prints one JSON object.
 
 usage: peer.py chat MODEL TRAIN.jsonl EVAL.jsonl ADAPTER f32|bf16    one pass over TRAIN in file order, 4 rows a step, padded; the adapter is saved
        peer.py step MODEL f32|bf16|nf4 ROWSxTOKENS STEPS
        peer.py generate MODEL PROMPT_TOKENS NEW_TOKENS
        peer.py tokenize MODEL FILE
        peer.py llama FILE.gguf PROMPT_TOKENS NEW_TOKENS      by llama-cpp-python, on all cores
+       peer.py charts METRICS.jsonl FOLDER             four loss charts of 1600x900 pixels
 
 MODEL is a Hugging Face folder. LoRA has rank 16 and alpha 32 on all linear layers, without dropout. `chat` supervises what the template prints
 after the generation prompt and takes a learning rate of 2e-4 that falls to 0 along a line.
@@ -15,7 +16,8 @@ import resource
 import sys
 import time
 
-if sys.argv[1:2] != ["llama"]:
+# Drawing is timed with its imports, and needs neither of these; nor does llama.cpp.
+if sys.argv[1:2] not in (["charts"], ["llama"]):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -164,8 +166,62 @@ def llama(file, prompt_tokens, new_tokens):
             "decode_tokens_per_second": (new_tokens - 1) / (time.perf_counter() - start)}
 
 
+def charts(log, folder):
+    """The same picture as the product's: the losses faint, their moving mean, the evaluations with the lowest one ringed, ends labelled."""
+    start = time.perf_counter()
+    import os
+
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as pyplot
+    import numpy
+
+    curves = {"train": ([], []), "eval": ([], [])}
+    epochs, points = {}, 0
+    with open(log, encoding="utf-8") as lines:
+        for line in lines:
+            event = json.loads(line)
+            points += 1
+            steps, losses = curves[event["split"]]
+            steps.append(event["step"])
+            losses.append(event["loss"])
+            if event["split"] == "train" and event["epoch"] >= 1:
+                epochs.setdefault(int(event["epoch"]), event["step"])
+    steps, losses = curves["train"]
+    window = max(len(losses) // 20, 1)
+    totals = numpy.concatenate([[0.0], numpy.cumsum(losses)])
+    ends = numpy.arange(1, len(losses) + 1)
+    begins = numpy.maximum(ends - window, 0)
+    smooth = (totals[ends] - totals[begins]) / (ends - begins)
+    size = 0
+    for number in range(1, 5):
+        figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=200)
+        axes.plot(steps, losses, color="tab:blue", alpha=0.3, linewidth=0.8)
+        axes.plot(steps, smooth, color="tab:blue", linewidth=2, label="train")
+        axes.annotate(f"{smooth[-1]:.3f}", (steps[-1], smooth[-1]), xytext=(6, 0), textcoords="offset points", va="center")
+        measured, values = curves["eval"]
+        axes.plot(measured, values, color="tab:orange", linewidth=2, marker="o", markersize=4, label="evaluation")
+        axes.annotate(f"{values[-1]:.3f}", (measured[-1], values[-1]), xytext=(6, 0), textcoords="offset points", va="center")
+        best = min(range(len(values)), key=values.__getitem__)
+        axes.plot(measured[best], values[best], "o", color="none", markeredgecolor="tab:orange", markeredgewidth=2, markersize=11)
+        axes.annotate(f"lowest {values[best]:.3f} at step {measured[best]}", (measured[best], values[best]), xytext=(0, -18),
+                      textcoords="offset points", ha="center")
+        for epoch, step in epochs.items():
+            axes.axvline(step, color="0.8", linewidth=0.8)
+        axes.set(title=f"Training and evaluation loss, chart {number}", xlabel="step", ylabel="loss (nats per token)")
+        axes.grid(axis="y", color="0.9")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+        path = os.path.join(folder, f"chart-{number}.png")
+        figure.savefig(path)
+        pyplot.close(figure)
+        size += os.path.getsize(path)
+    return {"seconds": time.perf_counter() - start, "charts": 4, "points": points, "bytes": size}
+
+
 def main():
-    works = {"chat": chat, "step": step, "generate": generate, "tokenize": tokenize, "llama": llama}
+    works = {"chat": chat, "step": step, "generate": generate, "tokenize": tokenize, "charts": charts, "llama": llama}
     if len(sys.argv) < 3 or sys.argv[1] not in works:
         sys.exit(__doc__.strip())
     result = works[sys.argv[1]](*sys.argv[2:])

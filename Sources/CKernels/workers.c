@@ -41,15 +41,6 @@ static pthread_mutex_t owner = PTHREAD_MUTEX_INITIALIZER;
 static int workers = 0;
 static pid_t process = 0;
 
-int ck_cores(void) {
-#if defined(__linux__)
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
-#endif
-  long online = sysconf(_SC_NPROCESSORS_ONLN);
-  return online > 0 ? (int)online : 1;
-}
-
 static void sleep_on_bell(uint32_t seen) {
   atomic_fetch_add(&sleeping, 1);
 #if defined(__linux__)

@@ -44,6 +44,16 @@ public struct LossChart: Chart {
       try Rendering.picture(text, title: title, metadata: metadata, format: Format.line, draw: plot.draw))
   }
 
+  /// One light picture of the wide form with that many pixels, for other places than posts; nil for fewer than two values.
+  public func png(pixelWidth: Int, pixelHeight: Int, metadata: [ChartMetadata] = []) throws -> [UInt8]? {
+    let data = LossData(self)
+    guard max(data.train.count, data.evaluation.count) >= 2 else { return nil }
+    let format = Format(width: Double(pixelWidth) / 2, height: Double(pixelHeight) / 2, isPhone: false)
+    let surface = try Surface(format: format, theme: .light, type: Typesetter(language: text.language))
+    _ = plot(data).draw(on: surface)
+    return try surface.png(metadata: [ChartMetadata(key: ChartMetadata.titleKey, value: title)] + metadata)
+  }
+
   func plot(_ data: LossData) -> LinePlot {
     let words = Words(language: text.language)
     var subtitle = [text.subtitle ?? words.lossMeasure]

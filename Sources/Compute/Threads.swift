@@ -1,4 +1,5 @@
 import CKernels
+import CSystem
 import Synchronization
 
 /// Shares work out over a fixed number of threads.
@@ -8,8 +9,8 @@ import Synchronization
 public struct Threads: Sendable {
   public let count: Int
 
-  /// The cores this process may use; `taskset` narrows them.
-  public static var available: Int { max(1, Int(ck_cores())) }
+  /// The cores this process may use.
+  public static var available: Int { max(1, Int(csystem_cores())) }
 
   public init(_ count: Int? = nil) {
     self.count = max(1, count ?? Threads.available)

@@ -178,19 +178,23 @@ final class RunCharts: Sendable {
     }
   }
 
-  /// A line without the value breaks the curve where the value was NaN; where an imported log has only other values there, it is no point.
   private static func points(_ run: RunData, _ split: MetricsEvent.Split, _ value: (MetricsEvent) -> Double?)
     -> [ChartPoint]
   {
-    run.events.filter { event in
-      event.split == split && (run.record.origin == nil || value(event) != nil || event.lossNotANumber == true)
+    points(run.events, isImported: run.record.origin != nil, split, value)
+  }
+
+  /// A line without the value breaks the curve where the value was NaN; where an imported log has only other values there, it is no point.
+  fileprivate static func points(
+    _ events: [MetricsEvent], isImported: Bool, _ split: MetricsEvent.Split, _ value: (MetricsEvent) -> Double?
+  ) -> [ChartPoint] {
+    events.filter { event in
+      event.split == split && (!isImported || value(event) != nil || event.lossNotANumber == true)
     }.map { ChartPoint(step: $0.step, value: value($0)) }
   }
 
   private static func loss(_ run: RunData, text: ChartText, logScale: Bool) -> LossChart {
-    LossChart(
-      text: text, train: points(run, .train, \.loss), evaluation: points(run, .eval, \.loss),
-      resumes: resumes(run.events), epochs: epochs(run.events), logScale: logScale)
+    LossChart(log: run.events, isImported: run.record.origin != nil, text: text, logScale: logScale)
   }
 
   private static func learningRate(_ run: RunData, text: ChartText) -> LearningRateChart {
@@ -255,15 +259,27 @@ final class RunCharts: Sendable {
       cutOff: limit.map { HistogramCutOff(name: "max_seq_length", limit: $0, action: action) })
   }
 
-  private static func resumes(_ events: [MetricsEvent]) -> [Int] { events.filter { $0.resumed == true }.map(\.step) }
+  fileprivate static func resumes(_ events: [MetricsEvent]) -> [Int] {
+    events.filter { $0.resumed == true }.map(\.step)
+  }
 
   /// The first step at which a whole number of passes was done.
-  private static func epochs(_ events: [MetricsEvent]) -> [EpochMark] {
+  fileprivate static func epochs(_ events: [MetricsEvent]) -> [EpochMark] {
     var marks: [EpochMark] = []
     for event in events where event.split == .train {
       let done = Int(exactly: ((event.epoch ?? 0) + 1e-9).rounded(.down)) ?? 0
       if done >= 1, done > (marks.last?.epoch ?? 0) { marks.append(EpochMark(step: event.step, epoch: done)) }
     }
     return marks
+  }
+}
+
+extension LossChart {
+  /// The loss chart of a run's log.
+  public init(log events: [MetricsEvent], isImported: Bool = false, text: ChartText, logScale: Bool = false) {
+    self.init(
+      text: text, train: RunCharts.points(events, isImported: isImported, .train, \.loss),
+      evaluation: RunCharts.points(events, isImported: isImported, .eval, \.loss),
+      resumes: RunCharts.resumes(events), epochs: RunCharts.epochs(events), logScale: logScale)
   }
 }

@@ -1,3 +1,4 @@
+import CSystem
 import Dispatch
 import Foundation
 import Synchronization
@@ -35,7 +36,7 @@ public enum Parallel {
     _ items: [Item], tells: Bool, finished: (Int) -> Void, state makeState: @escaping @Sendable () -> State,
     _ body: @escaping @Sendable (inout State, Item) -> Made
   ) -> [Made] {
-    let workers = min(items.count, ProcessInfo.processInfo.activeProcessorCount)
+    let workers = min(items.count, Int(csystem_cores()))
     guard workers > 1 else {
       var state = makeState()
       return items.enumerated().map { index, item in

@@ -178,8 +178,22 @@ import Testing
         .reduce(0) { try $0 + (JSONValue(parsing: String($1), file: "ids").array?.count ?? 0) }
       #expect(tokens["tokens"]?.integer == expected && expected > 0)
 
+      // The charts need no model.
+      let log = program.folder.appendingPathComponent("metrics.jsonl")
+      let events = (0..<40).map {
+        "{\"epoch\":0,\"loss\":\(3 - Double($0) / 20),\"split\":\"train\",\"step\":\($0),\"time\":0}\n"
+      }
+      try events.joined().write(to: log, atomically: true, encoding: .utf8)
+      let pictures = program.folder.appendingPathComponent("pictures")
+      let drawn = try program.run(["bench", "charts", "--data", log.path, "--out", pictures.path])
+      let charts = try JSONValue(parsing: drawn.output, file: "bench")
+      #expect(charts["charts"] == 4 && charts["points"] == 40 && (charts["seconds"]?.double ?? 0) > 0)
+      let png = try Data(contentsOf: pictures.appendingPathComponent("chart-4.png"))
+      // The header's width and height.
+      #expect(Array(png[16..<24]) == [0, 0, 0x06, 0x40, 0, 0, 0x03, 0x84])
+
       for (words, message) in [
-        (["steps"], "step, generate, load, tokenize, not 'steps'"), (["step", "--batch", "4"], "--batch"),
+        (["steps"], "step, generate, load, tokenize, charts, not 'steps'"), (["step", "--batch", "4"], "--batch"),
         (["step", "--batch", "65536x1048576"], "a million at most"),
         (["generate", "--prompt-tokens", "9223372036854775807"], "the model's"),
         (["step", "--steps", "0"], "--steps"), (["tokenize"], "--data is missing"),

@@ -13,8 +13,6 @@ extern "C" {
 
 // Threads (workers.c).
 
-/// The cores that this process may run on.
-int ck_cores(void);
 /// One part of a work.
 typedef void ck_part(void *context, long part);
 /// Calls `body` once for each of 0..<parts, on the calling thread and as many workers; returns when all are done. Work that is shared out

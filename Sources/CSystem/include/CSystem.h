@@ -1,5 +1,8 @@
 #pragma once
 
+/// The cores that this process may run on: `taskset` narrows them.
+int csystem_cores(void);
+
 /// Swaps two paths in one step (Linux renameat2 with RENAME_EXCHANGE). Returns 0, or the errno; ENOSYS and EINVAL mean that the
 /// kernel or the file system can't.
 int csystem_exchange(const char *a, const char *b);
