@@ -70,13 +70,33 @@ static void pack_queries(
   }
 }
 
+// Sixteen lines of sixteen, turned about their diagonal by four rounds of shuffling each line with the one eight further on.
+#define FIRST_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SECOND_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define SHUFFLE_ROUND(to, from)                                                               \
+  _Pragma("unroll") for (int l = 0; l < 8; l++) {                                             \
+    to[2 * l] = __builtin_shufflevector(from[l], from[l + 8], FIRST_HALVES);                  \
+    to[2 * l + 1] = __builtin_shufflevector(from[l], from[l + 8], SECOND_HALVES);             \
+  }
+
 // to (head_size, KEYS) ← n key vectors as columns, zeros after them.
-static void pack_transposed(
+KERNEL static void pack_transposed(
     const ck_attention_block *x, const float *from, long stride, long first, long n, float *to) {
-  memset(to, 0, (size_t)(x->head_size * KEYS) * sizeof(float));
-  for (long j = 0; j < n; j++) {
-    const float *source = from + x->key_rows[first + j] * stride;
-    for (long c = 0; c < x->head_size; c++) to[c * KEYS + j] = source[c];
+  const int32_t *rows = x->key_rows + first;
+  long whole = x->head_size / 16 * 16;
+  for (long j = 0; j < KEYS; j += 16) {
+    for (long c = 0; c < whole; c += 16) {
+      lanes a[16], b[16];
+      for (long l = 0; l < 16; l++) a[l] = j + l < n ? LOAD(from + rows[j + l] * stride + c) : (lanes)0.0f;
+      SHUFFLE_ROUND(b, a)
+      SHUFFLE_ROUND(a, b)
+      SHUFFLE_ROUND(b, a)
+      SHUFFLE_ROUND(a, b)
+      for (long l = 0; l < 16; l++) STORE(to + (c + l) * KEYS + j, a[l]);
+    }
+    for (long c = whole; c < x->head_size; c++) {
+      for (long l = j; l < j + 16; l++) to[c * KEYS + l] = l < n ? from[rows[l] * stride + c] : 0;
+    }
   }
 }
 

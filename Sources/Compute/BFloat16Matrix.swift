@@ -70,6 +70,15 @@ public struct BFloat16Matrix: @unchecked Sendable {
     return result
   }
 
+  /// Row i ← row `indices[i]` of a matrix as wide as this one.
+  public func gather(_ indices: [Int], from other: BFloat16Matrix) {
+    precondition(rows == indices.count && columns == other.columns)
+    for (target, source) in indices.enumerated() {
+      precondition(source >= 0 && source < other.rows)
+      row(target).update(from: other.row(source), count: stride)
+    }
+  }
+
   func row(_ index: Int) -> UnsafeMutablePointer<UInt16> { base + index * stride }
 
   func hasShape(of other: BFloat16Matrix) -> Bool { rows == other.rows && columns == other.columns }
@@ -115,6 +124,15 @@ public enum Operand: Sendable {
     switch self {
     case .f32(let matrix): matrix
     case .bf16(let matrix): matrix.widened
+    }
+  }
+
+  /// Row i ← row `indices[i]` of numbers as wide and of the same kind.
+  public func gather(_ indices: [Int], from other: Operand) {
+    switch (self, other) {
+    case (.f32(let matrix), .f32(let other)): matrix.gather(indices, from: other)
+    case (.bf16(let matrix), .bf16(let other)): matrix.gather(indices, from: other)
+    default: preconditionFailure("rows of another kind")
     }
   }
 }

@@ -101,8 +101,9 @@ public protocol Backend: Sendable {
   func crossEntropy(logits: Matrix, targets: [Int32], gradientScale: Float?) -> [Float]
 
   /// Inverted dropout: x ← x·mask/(1−p), where the mask of element i is drawn from (seed, i) by a counter-based
-  /// generator, so that backward regenerates it. Same on every backend, bit for bit. out may be x itself.
-  func dropout(_ x: Matrix, probability: Float, seed: UInt64, into out: Matrix)
+  /// generator, so that backward regenerates it. Same on every backend, bit for bit. out may be x itself. Where x holds some rows of a
+  /// larger matrix, `rows` tells which: they get that matrix's masks.
+  func dropout(_ x: Matrix, rows: [Int]?, probability: Float, seed: UInt64, into out: Matrix)
 
   // MARK: Optimisation, on flat buffers seen as one row
 
@@ -125,6 +126,10 @@ public protocol Backend: Sendable {
 extension Backend {
   public func linear(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
     linear(.f32(x), w, bias: bias, adding: nil, into: y)
+  }
+
+  public func dropout(_ x: Matrix, probability: Float, seed: UInt64, into out: Matrix) {
+    dropout(x, rows: nil, probability: probability, seed: seed, into: out)
   }
 
   public func linearInputGradient(_ dy: Matrix, _ w: Weight, into dx: Matrix, accumulate: Bool) {

@@ -154,14 +154,15 @@ public final class CPUBackend: Backend {
     return losses.elements
   }
 
-  public func dropout(_ x: Matrix, probability: Float, seed: UInt64, into out: Matrix) {
-    precondition(x.hasShape(of: out))
+  public func dropout(_ x: Matrix, rows: [Int]?, probability: Float, seed: UInt64, into out: Matrix) {
+    precondition(x.hasShape(of: out) && rows?.count ?? x.rows == x.rows)
     let mask = DropoutMask(probability: probability, seed: seed)
     eachRows(x) { part in
-      let start = part.lowerBound
-      ck_dropout(
-        part.count, x.columns, mask.key, UInt64(start * x.columns), mask.threshold, mask.keepScale, x.row(start),
-        x.stride, out.row(start), out.stride)
+      for row in part {
+        ck_dropout(
+          1, x.columns, mask.key, UInt64((rows?[row] ?? row) * x.columns), mask.threshold, mask.keepScale, x.row(row),
+          x.stride, out.row(row), out.stride)
+      }
     }
   }
 

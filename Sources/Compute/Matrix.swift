@@ -114,10 +114,24 @@ public struct Matrix: @unchecked Sendable {
   /// Copies of the listed rows, in that order.
   public func gathering(_ indices: [Int]) -> Matrix {
     let result = Matrix(indices.count, columns)
-    for (target, source) in indices.enumerated() {
-      result.rows(target..<target + 1).copy(from: rows(source..<source + 1))
-    }
+    result.gather(indices, from: self)
     return result
+  }
+
+  /// Row i ← row `indices[i]` of a matrix as wide as this one.
+  public func gather(_ indices: [Int], from other: Matrix) {
+    precondition(rows == indices.count)
+    for (target, source) in indices.enumerated() {
+      rows(target..<target + 1).copy(from: other.rows(source..<source + 1))
+    }
+  }
+
+  /// Row `indices[i]` ← row i of a matrix as wide as this one; the others stay.
+  public func scatter(_ indices: [Int], from other: Matrix) {
+    precondition(other.rows == indices.count)
+    for (source, target) in indices.enumerated() {
+      rows(target..<target + 1).copy(from: other.rows(source..<source + 1))
+    }
   }
 
   /// Lends the elements of a contiguous matrix for filling (a checkpoint's reader) or for writing out.

@@ -193,11 +193,11 @@ public struct ReferenceBackend: Backend {
     }
   }
 
-  public func dropout(_ x: Matrix, probability: Float, seed: UInt64, into out: Matrix) {
-    precondition(x.hasShape(of: out))
+  public func dropout(_ x: Matrix, rows: [Int]?, probability: Float, seed: UInt64, into out: Matrix) {
+    precondition(x.hasShape(of: out) && rows?.count ?? x.rows == x.rows)
     let mask = DropoutMask(probability: probability, seed: seed)
     for t in 0..<x.rows {
-      for i in 0..<x.columns { out[t, i] = mask.keeps(t * x.columns + i) ? x[t, i] * mask.keepScale : 0 }
+      for i in 0..<x.columns { out[t, i] = mask.keeps((rows?[t] ?? t) * x.columns + i) ? x[t, i] * mask.keepScale : 0 }
     }
   }
 

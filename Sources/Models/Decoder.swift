@@ -92,10 +92,11 @@ public final class DecoderSession {
 
   /// The loss of each supervised token, -log p in nats, in the batch's order. Nothing is kept for a backward.
   public func losses(_ batch: PackedBatch) -> [Float] {
+    guard !batch.targets.isEmpty else { return [] }
     begin()
     let x = forwardWithoutKeeping(
-      ids: batch.ids, positions: batch.positions, segments: batch.segments, cache: nil, places: [])
-    let hidden = normalised(x, rows: batch.predicting).output
+      ids: batch.ids, positions: batch.positions, segments: batch.segments, rows: batch.predicting)
+    let hidden = normalised(x).output
     return head(hidden, targets: batch.targets, gradientScale: nil, dHidden: nil)
   }
 
@@ -113,11 +114,13 @@ public final class DecoderSession {
     noise?.add(to: x, segments: batch.segments)
     var inputs: [Matrix] = []
     var kept: [LayerActivations?] = []
+    // Of the last layer only the outputs that predict a supervised token are made, and only they meet the head.
+    func rows(_ index: Int) -> [Int]? { index == decoder.layers.count - 1 ? batch.predicting : nil }
     for (index, layer) in decoder.layers.enumerated() {
-      let out = arena.matrix(batch.ids.count, width)
+      let out = arena.matrix(rows(index)?.count ?? batch.ids.count, width)
       let mark = arena.mark
       let activations = runner.forward(
-        layer, x: x, positions: batch.positions, segments: batch.segments, into: out)
+        layer, x: x, positions: batch.positions, segments: batch.segments, rows: rows(index), into: out)
       let keeps = index >= adapter.lowestLayer && !gradientCheckpointing
       if !keeps { arena.reset(to: mark) }
       kept.append(keeps ? activations : nil)
@@ -125,18 +128,15 @@ public final class DecoderSession {
       x = out
     }
 
-    // Only the outputs that predict a supervised token meet the head.
-    let final = normalised(x, rows: batch.predicting)
+    let final = normalised(x)
     let dHidden = arena.matrix(final.output.rows, width)
     let losses = head(final.output, targets: batch.targets, gradientScale: gradientScale, dHidden: dHidden)
     let dInput = arena.matrix(final.output.rows, width)
     backend.rmsNormBackward(
-      dHidden, x: final.input, gain: decoder.norm, inverseRMS: final.inverseRMS, into: dInput, accumulate: false)
+      dHidden, x: x, gain: decoder.norm, inverseRMS: final.inverseRMS, into: dInput, accumulate: false)
     let d = arena.matrix(batch.ids.count, width)
     d.fill(0)
-    for (row, place) in batch.predicting.enumerated() {
-      backend.add(dInput.rows(row..<row + 1), scaledBy: 1, to: d.rows(place..<place + 1))
-    }
+    d.scatter(batch.predicting, from: dInput)
 
     for index in stride(from: decoder.layers.count - 1, through: adapter.lowestLayer, by: -1) {
       let layer = decoder.layers[index]
@@ -145,7 +145,8 @@ public final class DecoderSession {
       let activations =
         kept[index]
         ?? runner.forward(
-          layer, x: inputs[index], positions: batch.positions, segments: batch.segments, into: nil)
+          layer, x: inputs[index], positions: batch.positions, segments: batch.segments, rows: rows(index),
+          into: nil)
       runner.backward(
         layer, activations, segments: batch.segments, positions: batch.positions, d: d,
         needsInput: index > adapter.lowestLayer || adapter.embedTokens != nil)
@@ -163,9 +164,8 @@ public final class DecoderSession {
   /// Logits (rows.count, V) at the given packed rows.
   public func logits(_ batch: PackedBatch, rows: [Int]) -> Matrix {
     begin()
-    let x = forwardWithoutKeeping(
-      ids: batch.ids, positions: batch.positions, segments: batch.segments, cache: nil, places: [])
-    let hidden = normalised(x, rows: rows).output
+    let x = forwardWithoutKeeping(ids: batch.ids, positions: batch.positions, segments: batch.segments, rows: rows)
+    let hidden = normalised(x).output
     let result = Matrix(rows.count, lmHead.rows)
     backend.linear(hidden, lmHead, bias: nil, into: result)
     return result
@@ -192,8 +192,9 @@ public final class DecoderSession {
       places.append((rows, new))
       last.append(rows.upperBound - 1)
     }
-    let x = forwardWithoutKeeping(ids: ids, positions: positions, segments: segments, cache: cache, places: places)
-    let hidden = normalised(x, rows: last).output
+    let x = forwardWithoutKeeping(
+      ids: ids, positions: positions, segments: segments, cache: cache, places: places, rows: last)
+    let hidden = normalised(x).output
     let logits = arena.matrix(last.count, lmHead.rows)
     backend.linear(hidden, lmHead, bias: nil, into: logits)
     return logits
@@ -201,35 +202,36 @@ public final class DecoderSession {
 
   // MARK: Parts
 
+  /// (rows.count, D): the last layer's output at the given packed rows.
   private func forwardWithoutKeeping(
-    ids: [Int32], positions: [Int32], segments: [AttentionSegment], cache: KeyValueCache?,
-    places: [(from: Range<Int>, to: Range<Int>)]
+    ids: [Int32], positions: [Int32], segments: [AttentionSegment], cache: KeyValueCache? = nil,
+    places: [(from: Range<Int>, to: Range<Int>)] = [], rows: [Int]
   ) -> Matrix {
     let runner = runner(tokens: ids.count, dropoutSeed: nil)
     var x = arena.matrix(ids.count, width)
     var out = arena.matrix(ids.count, width)
+    let last = arena.matrix(rows.count, width)
     backend.gather(embedTokens, rows: ids, into: x)
     for (index, layer) in decoder.layers.enumerated() {
       let mark = arena.mark
       let cacheLayer = cache.map { CacheLayer(keys: $0.keys[index], values: $0.values[index], places: places) }
-      _ = runner.forward(layer, x: x, positions: positions, segments: segments, cache: cacheLayer, into: out)
+      let isLast = index == decoder.layers.count - 1
+      _ = runner.forward(
+        layer, x: x, positions: positions, segments: segments, cache: cacheLayer, rows: isLast ? rows : nil,
+        into: isLast ? last : out)
       arena.reset(to: mark)
       swap(&x, &out)
     }
-    return x
+    return last
   }
 
-  /// The final norm of some rows of x.
-  private func normalised(_ x: Matrix, rows: [Int]) -> (input: Matrix, output: Matrix, inverseRMS: Matrix) {
-    let input = arena.matrix(rows.count, width)
-    for (target, source) in rows.enumerated() {
-      input.rows(target..<target + 1).copy(from: x.rows(source..<source + 1))
-    }
-    let output = arena.matrix(rows.count, width)
-    let inverseRMS = arena.matrix(rows.count, 1)
+  /// The final norm.
+  private func normalised(_ x: Matrix) -> (output: Matrix, inverseRMS: Matrix) {
+    let output = arena.matrix(x.rows, width)
+    let inverseRMS = arena.matrix(x.rows, 1)
     backend.rmsNorm(
-      input, gain: decoder.norm, epsilon: decoder.configuration.rmsNormEpsilon, into: output, inverseRMS: inverseRMS)
-    return (input, output, inverseRMS)
+      x, gain: decoder.norm, epsilon: decoder.configuration.rmsNormEpsilon, into: output, inverseRMS: inverseRMS)
+    return (output, inverseRMS)
   }
 
   /// The losses of `hidden` (N,D) against targets through the head, chunk by chunk; with `dHidden` also the gradient.

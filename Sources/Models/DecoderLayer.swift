@@ -25,15 +25,20 @@ struct DecoderLayer: Sendable {
   let upProj: Linear
   let downProj: Linear
 
-  var linears: [Linear] { [qProj, kProj, vProj, oProj, gateProj, upProj, downProj] }
+  var linears: [Linear] { beforeAttention + afterAttention }
+  var beforeAttention: [Linear] { [qProj, kProj, vProj] }
+  var afterAttention: [Linear] { [oProj, gateProj, upProj, downProj] }
 }
 
-/// What one layer's forward keeps for its backward, which makes the rest again. T packed tokens, D width, F feed-forward width.
+/// What one layer's forward keeps for its backward, which makes the rest again. T packed tokens, N of them whose output is made (all but in
+/// the last layer), D width, F feed-forward width.
 struct LayerActivations {
-  /// (T, D): the layer's input and the sum after attention.
+  /// Which N tokens; nil for all.
+  var rows: [Int]?
+  /// (T, D): the layer's input, and (N, D): the sum after attention.
   var x: Matrix
   var residual: Matrix
-  /// (T, 1): of the two norms.
+  /// (T, 1) and (N, 1): of the two norms.
   var inverseRMS1: Matrix
   var inverseRMS2: Matrix
   /// (T, heads·headSize), and (T, kvHeads·headSize) for k and v; q and k are rotated.
@@ -41,18 +46,23 @@ struct LayerActivations {
   var k: Operand
   var v: Operand
   var attention: Operand
+  /// (N, heads·headSize): its rows that go on.
+  var attended: Operand
   /// (T, heads)
   var logSumExp: Matrix
-  /// (T, F)
+  /// (N, F)
   var gate: Operand
   var up: Operand
   /// What the heads' norms were given, where the family has them.
   var queryNorm: HeadNorm?
   var keyNorm: HeadNorm?
-  /// By a linear layer's path: scaling · A·x of its adapter (T, r).
+  /// By a linear layer's path: scaling · A·x of its adapter (T or N, r).
   var lows: [String: Operand] = [:]
-  /// By a linear layer's path: its product before DoRA's magnitude (T, out).
+  /// By a linear layer's path: its product before DoRA's magnitude (T or N, out).
   var products: [String: Matrix] = [:]
+
+  /// Which tokens the rows of a matrix of so many rows are of; nil for all.
+  func tokens(_ count: Int) -> [Int]? { count == x.rows ? nil : rows }
 }
 
 /// What an RMSNorm over each head keeps for its backward.
@@ -154,21 +164,35 @@ struct LayerRunner {
   // MARK: The block
 
   /// Memory for what a forward keeps.
-  private func activations(_ layer: DecoderLayer, x: Matrix) -> LayerActivations {
+  private func activations(_ layer: DecoderLayer, x: Matrix, rows: [Int]?) -> LayerActivations {
     let t = x.rows
-    func kept(_ columns: Int) -> Operand { arena.operand(t, columns, precision) }
+    let n = rows?.count ?? t
+    func kept(_ rows: Int, _ columns: Int) -> Operand { arena.operand(rows, columns, precision) }
+    let attention = kept(t, heads * headSize)
     var s = LayerActivations(
-      x: x, residual: arena.matrix(t, x.columns), inverseRMS1: arena.matrix(t, 1), inverseRMS2: arena.matrix(t, 1),
-      q: kept(heads * headSize), k: kept(kvHeads * headSize), v: kept(kvHeads * headSize),
-      attention: kept(heads * headSize), logSumExp: arena.matrix(t, heads),
-      gate: kept(configuration.intermediateSize), up: kept(configuration.intermediateSize),
+      rows: rows, x: x, residual: arena.matrix(n, x.columns), inverseRMS1: arena.matrix(t, 1),
+      inverseRMS2: arena.matrix(n, 1),
+      q: kept(t, heads * headSize), k: kept(t, kvHeads * headSize), v: kept(t, kvHeads * headSize),
+      attention: attention, attended: rows == nil ? attention : kept(n, heads * headSize),
+      logSumExp: arena.matrix(t, heads),
+      gate: kept(n, configuration.intermediateSize), up: kept(n, configuration.intermediateSize),
       queryNorm: headNorm(layer.qNorm, t, heads: heads), keyNorm: headNorm(layer.kNorm, t, heads: kvHeads))
-    for linear in layer.linears {
-      guard let lora = adapter?.layer(linear.path) else { continue }
-      s.lows[linear.path] = kept(lora.a.rows)
-      if doraScales[linear.path] != nil { s.products[linear.path] = arena.matrix(t, lora.b.rows) }
+    for (linears, count) in [(layer.beforeAttention, t), (layer.afterAttention, n)] {
+      for linear in linears {
+        guard let lora = adapter?.layer(linear.path) else { continue }
+        s.lows[linear.path] = kept(count, lora.a.rows)
+        if doraScales[linear.path] != nil { s.products[linear.path] = arena.matrix(count, lora.b.rows) }
+      }
     }
     return s
+  }
+
+  /// The listed rows of x, in memory of their own; x itself without a list.
+  private func gathered(_ x: Matrix, _ rows: [Int]?) -> Matrix {
+    guard let rows else { return x }
+    let result = arena.matrix(rows.count, x.columns)
+    result.gather(rows, from: x)
+    return result
   }
 
   /// The norm of x, in memory of its own; the inverse RMS is noted.
@@ -198,13 +222,13 @@ struct LayerRunner {
     }
   }
 
-  /// out (T,D) ← the layer applied to x (T,D). With a cache, keys and values go into its rows `cacheRows`, and `segments` speak of these.
-  /// Without `out` only what ``backward(_:_:segments:positions:d:needsInput:)`` needs is made: gradient checkpointing knows the output.
+  /// out (N,D) ← the layer applied to x (T,D), for the N tokens of `rows` or for all. With a cache, keys and values go into its rows, and
+  /// `segments` speak of these. Without `out` only what ``backward(_:_:segments:positions:d:needsInput:)`` needs is made: gradient checkpointing knows the output.
   func forward(
     _ layer: DecoderLayer, x: Matrix, positions: [Int32], segments: [AttentionSegment], cache: CacheLayer? = nil,
-    into out: Matrix?
+    rows: [Int]?, into out: Matrix?
   ) -> LayerActivations {
-    let s = activations(layer, x: x)
+    let s = activations(layer, x: x, rows: rows)
     let mark = arena.mark
     defer { arena.reset(to: mark) }
     let norm1 = normalised(x, layer.inputLayernorm, inverseRMS: s.inverseRMS1)
@@ -221,8 +245,9 @@ struct LayerRunner {
       q: q, k: cache?.keys ?? k, v: cache?.values ?? v, segments: segments, heads: heads, kvHeads: kvHeads,
       into: attention, logSumExp: cache == nil ? s.logSumExp : nil)
     settle(attention, into: s.attention)
-    linear(layer.oProj, s.attention, s, into: s.residual)
-    backend.add(x, scaledBy: 1, to: s.residual)
+    if let rows { s.attended.gather(rows, from: s.attention) }
+    linear(layer.oProj, s.attended, s, into: s.residual)
+    backend.add(gathered(x, rows), scaledBy: 1, to: s.residual)
 
     let norm2 = normalised(s.residual, layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2)
     linear(layer.gateProj, norm2, s, keeping: s.gate)
@@ -236,8 +261,8 @@ struct LayerRunner {
     return s
   }
 
-  /// Turns d (T,D), the gradient of the layer's output, into the gradient of its input, in place, and adds the adapter's gradients.
-  /// `needsInput` false skips what only layers below would need. gate and up of `s` are overwritten.
+  /// Turns d (T,D), the gradient of the layer's output, into the gradient of its input, in place, and adds the adapter's gradients. Tokens
+  /// whose output was not made have zeros in d. `needsInput` false skips what only layers below would need. gate and up of `s` are overwritten.
   func backward(
     _ layer: DecoderLayer, _ s: LayerActivations, segments: [AttentionSegment], positions: [Int32], d: Matrix,
     needsInput: Bool
@@ -245,30 +270,40 @@ struct LayerRunner {
     let start = arena.mark
     defer { arena.reset(to: start) }
     let t = d.rows
-    let dNorm = arena.matrix(t, d.columns)
     func isAdapted(_ linears: Linear...) -> Bool { linears.contains { adapter?.layer($0.path) != nil } }
 
-    // d is the gradient of both the residual and the MLP's output.
+    // The gradient of both the residual and the MLP's output.
+    let dOut = gathered(d, s.rows)
     var mark = arena.mark
-    let dProduct = arena.matrix(t, configuration.intermediateSize)
+    let dNorm2 = arena.matrix(dOut.rows, d.columns)
+    let dProduct = arena.matrix(dOut.rows, configuration.intermediateSize)
     let inner = arena.mark
     linearBackward(
-      layer.downProj, s, dy: operand(d), x: isAdapted(layer.downProj) ? product(s) : nil, dx: dProduct,
+      layer.downProj, s, dy: operand(dOut), x: isAdapted(layer.downProj) ? product(s) : nil, dx: dProduct,
       accumulate: false)
     arena.reset(to: inner)
     productBackward(s, dProduct: dProduct)
     let norm2 =
       isAdapted(layer.gateProj, layer.upProj)
       ? normalised(s.residual, layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2) : nil
-    linearBackward(layer.upProj, s, dy: s.up, x: norm2, dx: dNorm, accumulate: false)
-    linearBackward(layer.gateProj, s, dy: s.gate, x: norm2, dx: dNorm, accumulate: true)
+    linearBackward(layer.upProj, s, dy: s.up, x: norm2, dx: dNorm2, accumulate: false)
+    linearBackward(layer.gateProj, s, dy: s.gate, x: norm2, dx: dNorm2, accumulate: true)
     backend.rmsNormBackward(
-      dNorm, x: s.residual, gain: layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2, into: d, accumulate: true)
+      dNorm2, x: s.residual, gain: layer.postAttentionLayernorm, inverseRMS: s.inverseRMS2, into: dOut,
+      accumulate: true)
     arena.reset(to: mark)
+    if let rows = s.rows { d.scatter(rows, from: dOut) }
 
     mark = arena.mark
-    let dAttention = arena.matrix(t, heads * headSize)
-    linearBackward(layer.oProj, s, dy: operand(d), x: s.attention, dx: dAttention, accumulate: false)
+    let dNorm = arena.matrix(t, d.columns)
+    let dAttended = arena.matrix(dOut.rows, heads * headSize)
+    linearBackward(layer.oProj, s, dy: operand(dOut), x: s.attended, dx: dAttended, accumulate: false)
+    var dAttention = dAttended
+    if let rows = s.rows {
+      dAttention = arena.matrix(t, heads * headSize)
+      dAttention.fill(0)
+      dAttention.scatter(rows, from: dAttended)
+    }
     let dq = arena.matrix(t, heads * headSize)
     let dk = arena.matrix(t, kvHeads * headSize)
     let dv = arena.matrix(t, kvHeads * headSize)

@@ -9,9 +9,9 @@ extension LayerRunner {
     }
     let mark = arena.mark
     if let dora = doraScales[layer.path], let product = s.products[layer.path] {
-      doraLinear(layer, lora, dora, x, low: low, product: product, into: y)
+      doraLinear(layer, lora, dora, x, s.tokens(x.rows), low: low, product: product, into: y)
     } else {
-      let term = lowRank(lora, dropped(x, layer), low: low)
+      let term = lowRank(lora, dropped(x, layer, s.tokens(x.rows)), low: low)
       backend.linear(x, layer.weight, bias: layer.bias, adding: term, into: y)
     }
     arena.reset(to: mark)
@@ -24,7 +24,7 @@ extension LayerRunner {
     if s.products[layer.path] != nil {
       linear(layer, x, s, into: arena.matrix(x.rows, lora.b.rows))
     } else {
-      _ = lowRank(lora, dropped(x, layer), low: low)
+      _ = lowRank(lora, dropped(x, layer, s.tokens(x.rows)), low: low)
     }
     arena.reset(to: mark)
   }
@@ -40,14 +40,16 @@ extension LayerRunner {
     }
     let mark = arena.mark
     if let dora = doraScales[layer.path], let product = s.products[layer.path] {
-      doraBackward(layer, lora, dora, product: product, low: low, dy: dy, x: x, dx: dx, accumulate: accumulate)
+      doraBackward(
+        layer, lora, dora, s.tokens(x.rows), product: product, low: low, dy: dy, x: x, dx: dx, accumulate: accumulate)
     } else {
-      let term = lowRankBackward(lora, d: dy, input: dropped(x, layer), low: low)
+      let tokens = s.tokens(x.rows)
+      let term = lowRankBackward(lora, d: dy, input: dropped(x, layer, tokens), low: low)
       if let dx {
         let isDropped = seed(layer) != nil
         backend.linearInputGradient(
           dy, layer.weight, adding: isDropped ? nil : term, into: dx, accumulate: accumulate)
-        if isDropped { addDropped(product(term), layer, to: dx) }
+        if isDropped { addDropped(product(term), layer, tokens, to: dx) }
       }
     }
     arena.reset(to: mark)
@@ -90,17 +92,20 @@ extension LayerRunner {
     return layer.path.utf8.reduce(dropoutSeed) { RandomNumbers.mix($0 ^ UInt64($1)) }
   }
 
-  private func dropped(_ x: Operand, _ layer: Linear) -> Operand {
+  /// `tokens`: which ones the rows of x are of, nil for all: a token keeps its mask where others are left out.
+  private func dropped(_ x: Operand, _ layer: Linear, _ tokens: [Int]?) -> Operand {
     guard let seed = seed(layer), let adapter else { return x }
     let result = arena.matrix(x.rows, x.columns)
-    backend.dropout(restored(x), probability: Float(adapter.configuration.dropout), seed: seed, into: result)
+    backend.dropout(
+      restored(x), rows: tokens, probability: Float(adapter.configuration.dropout), seed: seed, into: result)
     return operand(result)
   }
 
   /// dx ← dx + the gradient that dropout lets through; `dInput` is overwritten.
-  private func addDropped(_ dInput: Matrix, _ layer: Linear, to dx: Matrix) {
+  private func addDropped(_ dInput: Matrix, _ layer: Linear, _ tokens: [Int]?, to dx: Matrix) {
     if let seed = seed(layer), let adapter {
-      backend.dropout(dInput, probability: Float(adapter.configuration.dropout), seed: seed, into: dInput)
+      backend.dropout(
+        dInput, rows: tokens, probability: Float(adapter.configuration.dropout), seed: seed, into: dInput)
     }
     backend.add(dInput, scaledBy: 1, to: dx)
   }
@@ -112,10 +117,10 @@ extension LayerRunner {
   /// With dropout z is made of the dropped x', and the base's product of the whole x keeps its weight 1, as in PEFT:
   /// y ← W·x + bias + (g − 1)∘(W·x') + g∘(scaling·B·A·x').
   private func doraLinear(
-    _ layer: Linear, _ lora: LoraLayer, _ dora: DoRAScale, _ x: Operand, low: Operand, product z: Matrix,
-    into y: Matrix
+    _ layer: Linear, _ lora: LoraLayer, _ dora: DoRAScale, _ x: Operand, _ tokens: [Int]?, low: Operand,
+    product z: Matrix, into y: Matrix
   ) {
-    let input = dropped(x, layer)
+    let input = dropped(x, layer, tokens)
     let term = lowRank(lora, input, low: low)
     if seed(layer) != nil {
       backend.linear(input, layer.weight, bias: nil, adding: nil, into: z)
@@ -136,8 +141,8 @@ extension LayerRunner {
   /// The gradients of ``doraLinear``. The norm counts as a constant (Liu et al., "DoRA", 2024, section 4.3), so
   /// dm = Σ_t dy∘z / ‖W + scaling·B·A‖ and dz = g∘dy.
   private func doraBackward(
-    _ layer: Linear, _ lora: LoraLayer, _ dora: DoRAScale, product z: Matrix, low: Operand, dy: Operand, x: Operand,
-    dx: Matrix?, accumulate: Bool
+    _ layer: Linear, _ lora: LoraLayer, _ dora: DoRAScale, _ tokens: [Int]?, product z: Matrix, low: Operand,
+    dy: Operand, x: Operand, dx: Matrix?, accumulate: Bool
   ) {
     let wide = restored(dy)
     if let gradient = lora.gradientMagnitude {
@@ -149,7 +154,7 @@ extension LayerRunner {
     dz.fill(0)
     backend.addColumnsScaled(wide, by: dora.scale, to: dz)
     let scaled = operand(dz)
-    let term = lowRankBackward(lora, d: scaled, input: dropped(x, layer), low: low)
+    let term = lowRankBackward(lora, d: scaled, input: dropped(x, layer, tokens), low: low)
     guard let dx else { return }
     guard seed(layer) != nil else {
       return backend.linearInputGradient(scaled, layer.weight, adding: term, into: dx, accumulate: accumulate)
@@ -158,6 +163,6 @@ extension LayerRunner {
     let dInput = product(term)
     backend.add(wide, scaledBy: -1, to: dz)
     backend.linearInputGradient(dz, layer.weight, into: dInput, accumulate: true)
-    addDropped(dInput, layer, to: dx)
+    addDropped(dInput, layer, tokens, to: dx)
   }
 }
