@@ -47,7 +47,7 @@ let package = Package(
 
     // Leaves: work on all cores, text formats, and the records the two halves of the program share.
     room("Workers", ["CSystem"]),
-    room("Formats", ["CYaml"]),
+    room("Formats", ["CYaml", "CNormalize"]),
     room("Korean"),
     room("Runs", ["Formats", "CSystem", "CCrypto"]),
 
@@ -55,9 +55,9 @@ let package = Package(
     room("Compute", ["CBlas", "COneDNN", "CKernels", "CSystem"]),
     room("Checkpoints", ["Formats", "CQuants", "CSystem"]),
     room("Jinja", ["Formats"]),
-    room("Tokenizers", ["Formats", "Jinja", "Checkpoints", "Workers", "CRegex", "CNormalize"]),
+    room("Tokenizers", ["Formats", "Jinja", "Checkpoints", "Workers", "CRegex"]),
     room("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
-    room("Datasets", ["Formats", "Runs", "Korean", "CNormalize", "CStreams"]),
+    room("Datasets", ["Formats", "Runs", "Korean", "CStreams"]),
     room("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute"]),
     room("Evaluation", ["Formats", "Runs", "Models", "Tokenizers"]),
     room("Hub", ["Formats", "Runs", "CCurl", "CSystem"]),

@@ -122,7 +122,7 @@ private struct InspectionText {
   private var layouts: [String] {
     inspection.layouts.flatMap { layout -> [String] in
       let more = layout.files.count > 1 ? " +\(layout.files.count - 1)" : ""
-      let head = "\(painted((layout.files.first ?? "") + more, .bold))  \(layout.container) · \(layout.schema)"
+      let head = "\(painted(shown(layout.files.first ?? "") + more, .bold))  \(layout.container) · \(layout.schema)"
       return [head] + layout.mapping.map { "  \($0.role) ← \(painted(shown($0.template), .yellow))" }
     }
   }
@@ -142,7 +142,7 @@ private struct InspectionText {
     for reject in inspection.rejects {
       let example = reject.example
       lines.append(
-        "  \(painted(reject.reason, .red)) \(reject.rows) · \(example.source.file):\(example.source.row) · \(shown(example.detail))"
+        "  \(painted(reject.reason, .red)) \(reject.rows) · \(shown(example.source.file)):\(example.source.row) · \(shown(example.detail))"
       )
     }
     return lines
@@ -168,7 +168,7 @@ private struct InspectionText {
           Words("characters of a row", ko: "행의 글자 수"),
           console.text(Words("median \(median), longest \(longest)", ko: "중앙값 \(median), 가장 긴 것 \(longest)"))))
     }
-    for category in inspection.categories { lines.append(line("\(category.column)", listed(category.rows))) }
+    for category in inspection.categories { lines.append(line("\(shown(category.column))", listed(category.rows))) }
     return lines
   }
 
@@ -183,8 +183,8 @@ private struct InspectionText {
     inspection.samples.flatMap { sample -> [String] in
       let source = sample.row.source
       let rule = sample.row.rule.map { " · \($0)" } ?? ""
-      return ["", painted("\(source.file):\(source.row)\(rule)", .bold)]
-        + sample.before.map { "  \(painted("- \($0.name):", .red)) \(shown($0.value))" }
+      return ["", painted("\(shown(source.file)):\(source.row)\(rule)", .bold)]
+        + sample.before.map { "  \(painted("- \(shown($0.name)):", .red)) \(shown($0.value))" }
         + sample.row.messages.map { "  \(painted("+ \($0.role):", .green)) \(shown($0.content))" }
     }
   }

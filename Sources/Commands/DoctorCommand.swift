@@ -1,4 +1,5 @@
 import Compute
+import Datasets
 import Foundation
 import Hub
 import Runs
@@ -20,6 +21,11 @@ enum DoctorCommand {
       if !isThere { missing += 1 }
       console.print("\(isThere ? "✔" : "✘") \(console.text(check.what))\(isThere ? "" : " → \(check.remedy)")")
     }
+    // Only those who have Parquet files miss it.
+    let parquet = Words("Parquet files (DuckDB's command line)", ko: "Parquet 파일 읽기 (DuckDB 명령줄)")
+    let duckDB = ParquetReader.program()
+    console.print(
+      "\(duckDB != nil ? "✔" : "·") \(console.text(parquet))\(duckDB != nil ? "" : " → \(ParquetReader.remedy)")")
     if let project = try? Project.locate(), let store = try? ModelStore(catalog: ModelCatalog(project.models)) {
       for status in store.list() {
         let isThere = status.state.isHere

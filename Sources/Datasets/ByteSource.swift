@@ -12,7 +12,7 @@ final class ByteSource {
   private(set) var bytesRead = 0
   /// Whether any byte of the file was changed on the way: it is packed, or not UTF-8.
   var isPlain: Bool { unpacker == nil && text.encoding != .cp949 }
-  private let descriptor: Int32
+  private let file: FileHandle
   private var unpacker: StreamDecoder?
   private var text: TextDecoder
   private var isFirst = true
@@ -22,18 +22,22 @@ final class ByteSource {
   init(_ url: URL, name: String) throws {
     self.name = name
     text = TextDecoder(file: name)
-    descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw RunsError.unreadable(name, POSIXError(.init(rawValue: errno) ?? .EIO)) }
+    file = try Self.open(url, name: name)
   }
 
-  /// Reads from a pipe; the descriptor is closed at the end.
-  init(descriptor: Int32, name: String) {
+  /// Reads from a pipe's end.
+  init(_ pipe: FileHandle, name: String) {
     self.name = name
     text = TextDecoder(file: name)
-    self.descriptor = descriptor
+    file = pipe
   }
 
-  deinit { close(descriptor) }
+  /// A file for reading; no child process gets it.
+  static func open(_ url: URL, name: String) throws -> FileHandle {
+    let descriptor = Foundation.open(url.path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw RunsError.unreadable(name, POSIXError(.init(rawValue: errno) ?? .EIO)) }
+    return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+  }
 
   /// How the bytes were packed or encoded, for the report: "gzip", "CP949" …
   var changes: [String] {
@@ -58,6 +62,7 @@ final class ByteSource {
 
   /// One piece of the file, shorter only at its end.
   private func read() throws -> [UInt8] {
+    let descriptor = file.fileDescriptor
     var failure: Int32 = 0
     let piece = [UInt8](unsafeUninitializedCapacity: Self.pieceBytes) { buffer, count in
       while count < buffer.count, let base = buffer.baseAddress {
@@ -159,8 +164,7 @@ struct TextDecoder {
     guard let converter else { return bytes }
     let out: [UInt8]
     do { out = try converter.decode(bytes) } catch {
-      throw fault(
-        bytes[...], at: Self.firstInvalid(bytes[...]), "is neither UTF-8 nor CP949 text", Self.remedy("ENCODING"))
+      throw fault(bytes[...], at: error.at, "is neither UTF-8 nor CP949 text", Self.remedy("ENCODING"))
     }
     if isLast, !converter.isWhole {
       throw fault(bytes[...], at: bytes.count, "ends within a CP949 character", "copy or download the file again")

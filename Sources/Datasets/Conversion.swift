@@ -31,8 +31,8 @@ extension ColumnMapping {
     }
     switch kind {
     case .messages(let column, let system):
-      var messages = try Self.messages(columns[column], column: column)
-      if let system, messages.first?.role != "system", let text = columns[system]?.string?.trimmingWhitespace(),
+      var messages = try Self.messages(columns.column(column), column: column)
+      if let system, messages.first?.role != "system", let text = columns.column(system)?.string?.trimmingWhitespace(),
         !text.isEmpty
       {
         messages.insert(.init(role: "system", content: text), at: 0)
@@ -40,8 +40,8 @@ extension ColumnMapping {
       return [Conversation(try Self.checked(messages))]
     case .templates(let system, let question, let answer):
       // Prompt and completion may be lists of messages, as TRL has them.
-      if let column = question.onlyColumn, columns[column]?.array?.first?.object != nil {
-        let prompt = try Self.messages(columns[column], column: column)
+      if let column = question.onlyColumn, columns.column(column)?.array?.first?.object != nil {
+        let prompt = try Self.messages(columns.column(column), column: column)
         return [Conversation(try Self.checked(prompt + (try Self.completion(columns, answer))))]
       }
       var messages: [ChatRow.Message] = []
@@ -52,13 +52,13 @@ extension ColumnMapping {
       messages.append(.init(role: "user", content: try question.filled(from: columns, what: "question")))
       messages.append(.init(role: "assistant", content: try answer.filled(from: columns, what: "answer")))
       return [Conversation(messages)]
-    case .text(let column, let rules): return try Self.conversations(ofText: columns[column], column, rules)
+    case .text(let column, let rules): return try Self.conversations(ofText: columns.column(column), column, rules)
     }
   }
 
   private static func completion(_ columns: JSONObject, _ answer: Template) throws(Rejection) -> [ChatRow.Message] {
-    if let column = answer.onlyColumn, columns[column]?.array?.first?.object != nil {
-      return try messages(columns[column], column: column)
+    if let column = answer.onlyColumn, columns.column(column)?.array?.first?.object != nil {
+      return try messages(columns.column(column), column: column)
     }
     return [.init(role: "assistant", content: try answer.filled(from: columns, what: "answer"))]
   }

@@ -68,21 +68,30 @@ public struct DataFiles {
     return names.filter { !$0.hasPrefix(".") }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
+  /// A folder as it is known by whatever path; nil where it is one of those above it, to which a link led back.
+  private func entered(_ folder: String, _ above: [String]) -> String? {
+    let real = url(folder.isEmpty ? "." : folder).resolvingSymlinksInPath().path
+    return above.contains(real) ? nil : real
+  }
+
   /// All files in a folder and below.
-  private func below(_ folder: String) -> [File] {
-    names(in: folder).flatMap { name -> [File] in
+  private func below(_ folder: String, _ above: [String] = []) -> [File] {
+    guard let real = entered(folder, above) else { return [] }
+    return names(in: folder).flatMap { name -> [File] in
       let path = joined(folder, name)
-      return Self.status(url(path)).isFolder ? below(path) : [File(name: path, url: url(path))]
+      return Self.status(url(path)).isFolder ? below(path, above + [real]) : [File(name: path, url: url(path))]
     }
   }
 
-  private func expanded(_ folder: String, _ parts: ArraySlice<String>) -> [File] {
+  /// `above` are the folders that a `**` came through.
+  private func expanded(_ folder: String, _ parts: ArraySlice<String>, _ above: [String] = []) -> [File] {
     guard let part = parts.first else { return [] }
     let rest = parts.dropFirst()
     if part == "**" {
       // No folder, or any folder and the same again.
+      guard let real = entered(folder, above) else { return [] }
       let deeper = names(in: folder).map { joined(folder, $0) }.filter { Self.status(url($0)).isFolder }
-      return expanded(folder, rest) + deeper.flatMap { expanded($0, parts) }
+      return expanded(folder, rest) + deeper.flatMap { expanded($0, parts, above + [real]) }
     }
     let candidates = Self.isPattern(part) ? names(in: folder).filter { fnmatch(part, $0, FNM_PERIOD) == 0 } : [part]
     return candidates.flatMap { name -> [File] in

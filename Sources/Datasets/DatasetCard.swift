@@ -18,7 +18,7 @@ struct DatasetCard {
     if dataset.isKorean { entries.append(("language", Self.list([.text("ko")]))) }
     entries += [
       ("task_categories", Self.list([.text("text-generation")])),
-      ("size_categories", Self.list([.text(sizeCategory)])),
+      ("size_categories", Self.list([.text(Self.sizeCategory(dataset.report.counts.kept))])),
       ("configs", Self.list([.mapping([("config_name", .text("default")), ("data_files", Self.list(files))])])),
       ("dataset_info", .mapping([("config_name", .text("default")), ("features", features)])),
     ]
@@ -44,13 +44,15 @@ struct DatasetCard {
   }
 
   /// The Hub's own words for a number of rows.
-  private var sizeCategory: String {
-    switch dataset.report.counts.kept {
+  static func sizeCategory(_ rows: Int) -> String {
+    switch rows {
     case ..<1_000: "n<1K"
     case ..<10_000: "1K<n<10K"
     case ..<100_000: "10K<n<100K"
     case ..<1_000_000: "100K<n<1M"
-    default: "1M<n<10M"
+    case ..<10_000_000: "1M<n<10M"
+    case ..<100_000_000: "10M<n<100M"
+    default: "100M<n<1B"
     }
   }
 

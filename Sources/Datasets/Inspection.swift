@@ -67,7 +67,7 @@ public struct Inspection: Sendable {
     settings.format = format
     settings.split = nil
     settings.maxTokens = Int(Int32.max)
-    let tables = try DataFiles(base: base).files(paths).map { try Table($0, format: format, group: nil) }
+    let tables = try Table.open(DataFiles(base: base).files(paths), format: format)
     let intake = try Intake(settings: settings, tables: tables) { messages in
       let prompt = messages.dropLast().reduce(0) { $0 + $1.content.unicodeScalars.count }
       return (prompt, messages.last?.content.unicodeScalars.count ?? 0, "")
@@ -88,8 +88,8 @@ public struct Inspection: Sendable {
     added = result.added
     normalized = result.changes.normalized
     controlCharacters = result.changes.controlCharacters
-    languages = result.kept.reduce(into: [:]) { $0[$1.language.rawValue, default: 0] += 1 }
-    rules = result.kept.reduce(into: [:]) { if let rule = $1.rule { $0[rule.rawValue, default: 0] += 1 } }
+    languages = result.languages
+    rules = result.rules
     lengths = result.kept.map(\.tokens).sorted()
     categories = result.categories.categories(excluding: Set(tables.flatMap(\.mapping.columns)))
       .map { ($0.column, $0.rows) }
@@ -139,11 +139,7 @@ public struct Inspection: Sendable {
     }
     return try places.map { place in
       let kept = result.kept[place]
-      let raw = try JSONValue(parsing: try result.spool.bytes(kept.raw), file: "row")
-      let fields = (raw.object?.entries ?? []).map { entry in
-        DatasetReport.Sample.Field(name: entry.key, value: entry.value.string ?? entry.value.text())
-      }
-      return Sample(row: try result.spool.chat(kept.line), before: fields)
+      return Sample(row: try result.spool.chat(kept.line), before: try result.fields(kept))
     }
   }
 }

@@ -181,7 +181,7 @@ final class Intake {
         }
       }
       if settings.cleaning.unicode == .nfc {
-        let composed = TextCleaning.nfc(text)
+        let composed = UnicodeText.nfc(text)
         if !TextCleaning.isSame(composed, text) {
           isNormalized = true
           text = composed
@@ -251,8 +251,27 @@ final class Intake {
   func finish() throws -> Result {
     Result(
       tables: tables, spool: try spool.flushed(), kept: kept, rejected: rejected, categories: categories,
-      changes: changes, read: done,
-      added: added)
+      changes: changes, read: done, added: added)
+  }
+}
+
+extension Intake.Result {
+  /// "ko", "en" … → kept rows.
+  var languages: [String: Int] { kept.reduce(into: [:]) { $0[$1.language.rawValue, default: 0] += 1 } }
+
+  /// Rule → kept rows, where rows are made of text.
+  var rules: [String: Int] {
+    kept.reduce(into: [:]) { if let rule = $1.rule { $0[rule.rawValue, default: 0] += 1 } }
+  }
+
+  /// The raw row of a kept one.
+  func raw(_ kept: Kept) throws -> JSONValue {
+    try JSONValue(parsing: try spool.bytes(kept.raw), file: tables[Int(kept.table)].file)
+  }
+
+  /// The same as a sample shows it, column by column.
+  func fields(_ kept: Kept) throws -> [DatasetReport.Sample.Field] {
+    (try raw(kept).object?.entries ?? []).map { .init(name: $0.key, value: $0.value.string ?? $0.value.text()) }
   }
 }
 
@@ -285,7 +304,7 @@ struct RejectedRows: Sendable {
 extension RawRow {
   /// The value of the group column; nil without one.
   func group(_ column: String?) -> String? {
-    guard let column, let value = columns?[column] else { return nil }
+    guard let column, let value = columns?.column(column) else { return nil }
     switch value {
     case .null, .array, .object: return nil
     case .string(let text): return text.isEmpty ? nil : text

@@ -13,7 +13,7 @@ enum LabelledText {
   /// One conversation for each question; nil unless the text begins with one and each has an answer.
   static func conversations(in text: String) -> [[ChatRow.Message]]? {
     var pairs: [(question: [Substring], answer: [Substring]?)] = []
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+    for line in text.lines {
       if let (label, rest) = label(line) {
         if questions.contains(label) {
           guard pairs.last.map({ $0.answer != nil }) ?? true else { return nil }
@@ -65,6 +65,11 @@ enum LabelledText {
 }
 
 extension String {
+  /// Its lines, without their ends: "\n", "\r\n" (one Character) or "\r".
+  var lines: [Substring] {
+    split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" || $0 == "\r" }
+  }
+
   /// Without the characters at its end for which `isUnwanted` holds.
   func trimmingSuffix(while isUnwanted: (Character) -> Bool) -> String {
     var text = self[...]

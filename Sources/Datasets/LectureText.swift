@@ -21,7 +21,7 @@ struct LectureText {
 
   init(_ text: String) {
     var fence: Substring?
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+    for line in text.lines {
       let trimmed = line.drop { $0 == " " }
       if let mark = fence {
         if trimmed.hasPrefix(mark) { fence = nil }

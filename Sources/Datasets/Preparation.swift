@@ -59,9 +59,7 @@ public struct Preparation {
   }
 
   private func open(_ paths: [String]) throws -> [Table] {
-    try DataFiles(base: base).files(paths).map {
-      try Table($0, format: settings.format, group: settings.split?.group)
-    }
+    try Table.open(DataFiles(base: base).files(paths), format: settings.format, group: settings.split?.group)
   }
 
   private func take(_ source: Source, _ intake: Intake, progress: () -> Void) throws {

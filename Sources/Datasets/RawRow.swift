@@ -16,6 +16,11 @@ public struct RawRow: Sendable, Equatable {
   public var columns: JSONObject? { value.object }
 }
 
+extension JSONObject {
+  /// A column's value. A name in another of Unicode's forms (files made on a Mac) names the same column where no other does.
+  func column(_ name: String) -> JSONValue? { self[name] ?? entries.last { $0.key == name }?.value }
+}
+
 /// The rows of one file.
 public struct RawTable: Sendable {
   /// As the experiment names it.

@@ -19,6 +19,7 @@ struct Reporter {
   }
 
   func report(encode: Preparation.Encode) throws -> DatasetReport {
+    let rules = intake.rules
     var excluded = Set(intake.tables.flatMap(\.mapping.columns))
     if let group = settings.split?.group { excluded.insert(group) }
     let categories = intake.categories.categories(excluding: excluded)
@@ -27,7 +28,7 @@ struct Reporter {
       categories: Dictionary(uniqueKeysWithValues: categories.map { ($0.column, $0.rows) }),
       maxTokens: settings.maxTokens,
       tokenLengths: lengths(), samples: try samples(varying: categories, encode: encode), leakage: leakage(),
-      rules: rules(), cleaning: cleaning())
+      rules: rules.isEmpty ? nil : rules, cleaning: cleaning())
   }
 
   /// Only where something was changed, or asked for.
@@ -35,14 +36,7 @@ struct Reporter {
     guard intake.changes != Changes() || settings.cleaning != CleaningSettings() else { return nil }
     return DatasetReport.Cleaning(
       normalized: intake.changes.normalized, controlCharacters: intake.changes.controlCharacters,
-      languages: intake.kept.reduce(into: [:]) { $0[$1.language.rawValue, default: 0] += 1 })
-  }
-
-  private func rules() -> [String: Int]? {
-    let rules = intake.kept.reduce(into: [String: Int]()) {
-      if let rule = $1.rule { $0[rule.rawValue, default: 0] += 1 }
-    }
-    return rules.isEmpty ? nil : rules
+      languages: intake.languages)
   }
 
   /// "json array of objects, question/answer"; several kinds of files are told one after the other.
@@ -107,7 +101,7 @@ struct Reporter {
     var chosen: [Int] = []
     var seen: Set<String> = []
     for place in ranked.prefix(Self.mostRowsLookedAt) where chosen.count < Self.mostSamples {
-      let category = try column.flatMap { try raw(kept[place])[$0] }.flatMap(CategoryCounter.text)
+      let category = try column.flatMap { try intake.raw(kept[place])[$0] }.flatMap(CategoryCounter.text)
       if category.map({ seen.insert($0).inserted }) ?? true { chosen.append(place) }
     }
     for place in ranked.prefix(2 * Self.mostSamples) where chosen.count < Self.mostSamples && !chosen.contains(place) {
@@ -116,17 +110,10 @@ struct Reporter {
     return try chosen.sorted().map { try sample(kept[$0], encode: encode) }
   }
 
-  private func raw(_ kept: Kept) throws -> JSONValue {
-    try JSONValue(parsing: try intake.spool.bytes(kept.raw), file: intake.tables[Int(kept.table)].file)
-  }
-
   private func sample(_ kept: Kept, encode: Preparation.Encode) throws -> DatasetReport.Sample {
-    let fields = (try raw(kept).object?.entries ?? []).map { entry in
-      DatasetReport.Sample.Field(name: entry.key, value: entry.value.string ?? entry.value.text())
-    }
     let row = try intake.spool.chat(kept.line)
     return DatasetReport.Sample(
-      source: row.source, before: fields, after: row.messages, rendered: try encode(row.messages).rendered,
+      source: row.source, before: try intake.fields(kept), after: row.messages, rendered: try encode(row.messages).rendered,
       tokens: kept.tokens, supervisedTokens: Int(kept.answerTokens))
   }
 }

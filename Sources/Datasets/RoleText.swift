@@ -43,7 +43,7 @@ struct RoleText {
         isLineStart = false
       } else {
         // Spaces before a heading don't count.
-        isLineStart = bytes[at] == 0x0A || (isLineStart && bytes[at] == 0x20)
+        isLineStart = bytes[at] == 0x0A || bytes[at] == 0x0D || (isLineStart && bytes[at] == 0x20)
         at += 1
       }
     }
@@ -86,7 +86,7 @@ struct RoleText {
   private static func heading(_ bytes: ArraySlice<UInt8>) -> (role: Role, length: Int)? {
     guard bytes.starts(with: "###".utf8), bytes.dropFirst(3).first != UInt8(ascii: "#") else { return nil }
     let rest = bytes.dropFirst(3).prefix(longestHeading)
-    guard let end = rest.firstIndex(where: { $0 == UInt8(ascii: ":") || $0 == 0x0A }) else { return nil }
+    guard let end = rest.firstIndex(where: { $0 == UInt8(ascii: ":") || $0 == 0x0A || $0 == 0x0D }) else { return nil }
     let name = String(decoding: rest[..<end], as: UTF8.self).trimmingWhitespace().lowercased()
     return headings[name].map { ($0, end + 1 - bytes.startIndex) }
   }

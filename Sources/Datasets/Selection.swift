@@ -98,7 +98,7 @@ private struct FirstByRank {
     if let bound, unit > bound { return }
     entries.append(Entry(unit: unit, conversation: conversation, order: order, candidate: candidate))
     // Now and then, so that the sorting costs little and no more than twice the limit is held.
-    if entries.count >= 2 * limit + 1000 { prune() }
+    if (entries.count - 1000) / 2 >= limit { prune() }
   }
 
   private mutating func sort() {
@@ -147,8 +147,15 @@ struct SplitMix {
   init(seed: Int) { state = UInt64(bitPattern: Int64(seed)) }
 
   mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var word = state
+    defer { state &+= Self.step }
+    return Self.mix(state)
+  }
+
+  private static let step: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+  /// The number that follows a state: every bit of the one moves every bit of the other.
+  static func mix(_ state: UInt64) -> UInt64 {
+    var word = state &+ step
     word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
     word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
     return word ^ (word >> 31)

@@ -18,7 +18,7 @@ struct Shingles {
     for start in 0..<count {
       var hash: UInt64 = 0
       for scalar in scalars[start..<min(start + Self.length, scalars.count)] {
-        hash = Self.mix(hash &+ UInt64(scalar.value))
+        hash = SplitMix.mix(hash &+ UInt64(scalar.value))
       }
       all.append(hash)
     }
@@ -27,14 +27,6 @@ struct Shingles {
     unique.reserveCapacity(all.count)
     for hash in all where unique.last != hash { unique.append(hash) }
     hashes = unique
-  }
-
-  /// The finaliser of SplitMix64: every bit of the input moves every bit of the output.
-  private static func mix(_ word: UInt64) -> UInt64 {
-    var word = word &+ 0x9E37_79B9_7F4A_7C15
-    word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-    return word ^ (word >> 31)
   }
 
   /// Jaccard's similarity: shared shingles, as a share of all of either. 0 where one has none.

@@ -9,9 +9,9 @@ final class Spool: Sendable {
     var length: Int
   }
 
-  fileprivate let descriptor: Int32
+  let descriptor: Int32
 
-  fileprivate init() throws {
+  init() throws {
     var path = Array(
       FileManager.default.temporaryDirectory.appendingPathComponent("lorapress-spool-XXXXXX").path.utf8CString)
     descriptor = mkstemp(&path)
@@ -85,19 +85,7 @@ final class SpoolWriter {
   }
 
   private func flush() throws {
-    var failure: Int32 = 0
-    buffer.withUnsafeBytes { bytes in
-      var done = 0
-      while done < bytes.count, let base = bytes.baseAddress {
-        let count = write(spool.descriptor, base + done, bytes.count - done)
-        if count < 0, errno == EINTR { continue }
-        if count < 0 {
-          failure = errno
-          return
-        }
-        done += count
-      }
-    }
+    let failure = buffer.withUnsafeBytes { AtomicFile.writeAll($0, to: spool.descriptor) }
     guard failure == 0 else { throw Spool.fault(failure) }
     written += buffer.count
     buffer.removeAll(keepingCapacity: true)

@@ -4,7 +4,10 @@ import CStreams
 final class StreamDecoder {
   enum Kind: String { case gzip, zstd, cp949 = "CP949" }
 
-  struct BadInput: Error {}
+  struct BadInput: Error {
+    /// The place in the piece; negative where it is in what the last piece left.
+    var at: Int
+  }
 
   private static let pieceBytes = 1 << 17
 
@@ -34,6 +37,7 @@ final class StreamDecoder {
   /// What a piece becomes.
   func decode(_ piece: [UInt8]) throws(BadInput) -> [UInt8] {
     let input = left.isEmpty ? piece : left + piece
+    let begun = left.count
     left = []
     var out: [UInt8] = []
     var at = 0
@@ -52,14 +56,14 @@ final class StreamDecoder {
       }
       out.removeLast(Self.pieceBytes - made)
       at += used
-      guard status == CSTREAMS_OK else { throw BadInput() }
+      guard status == CSTREAMS_OK else { throw BadInput(at: at - begun) }
       // Output that filled its place may go on without new input.
       if made == Self.pieceBytes { continue }
       if at >= input.count || used == 0 { break }
     }
     if at < input.count {
       // A character has two bytes at most: more that is not taken can't be begun.
-      guard kind == .cp949, input.count - at < 4 else { throw BadInput() }
+      guard kind == .cp949, input.count - at < 4 else { throw BadInput(at: at - begun) }
       left = Array(input[at...])
     }
     return out

@@ -14,16 +14,38 @@ final class Table {
   let mapping: ColumnMapping
   /// The columns of the rows that were read ahead, in the order of their first appearance.
   let columns: [String]
-  private let reader: any RowReader
+  /// "csv", "jsonl (gzip)" … Known for sure when all is read.
+  var container: String { reader?.container ?? lastContainer }
+  /// Bytes of the file read so far; DuckDB does not tell.
+  var bytesRead: Int { isAtEnd ? size : reader?.bytesRead ?? 0 }
+  private let url: URL
+  /// Nil before its turn and at the end: of many files few are open at a time.
+  private var reader: (any RowReader)?
+  private var lastContainer: String
   private var ahead: [JSONValue] = []
   private var number = 0
+  private var isAtEnd = false
 
-  /// Opens a file and finds its mapping; `group` is a column that must be there.
-  init(_ file: DataFiles.File, format: FormatSettings?, group: String?) throws {
+  /// Opens files and finds the mapping of each; `group` is a column that must be there. Only the first one stays open, the others are
+  /// opened again when their rows are asked for.
+  static func open(_ files: [DataFiles.File], format: FormatSettings?, group: String? = nil) throws -> [Table] {
+    var tables: [Table] = []
+    for file in files {
+      let table = try Table(file, format: format, group: group)
+      if !tables.isEmpty { table.close() }
+      tables.append(table)
+    }
+    return tables
+  }
+
+  private init(_ file: DataFiles.File, format: FormatSettings?, group: String?) throws {
     self.file = file.name
+    url = file.url
     size = (try? FileManager.default.attributesOfItem(atPath: file.url.path)[.size] as? Int) ?? 0
-    reader = try DataFile.open(file.url, name: file.name)
+    let reader = try DataFile.open(file.url, name: file.name)
+    self.reader = reader
     (ahead, columns) = try Self.readAhead(reader)
+    lastContainer = reader.container
     if ahead.isEmpty {
       throw DatasetsError(
         file: file.name, reader.isEmpty ? "is empty" : "holds no rows",
@@ -50,14 +72,22 @@ final class Table {
     return (rows, names)
   }
 
-  /// "csv", "jsonl (gzip)" … Known for sure when all is read.
-  var container: String { reader.container }
-  /// Bytes of the file read so far.
-  var bytesRead: Int { reader.bytesRead }
+  private func close() {
+    lastContainer = container
+    reader = nil
+    ahead = []
+  }
 
   /// The next row, numbered from 1; nil at the end.
   func next() throws -> RawRow? {
-    guard let value = try ahead.popLast() ?? reader.next() else { return nil }
+    if isAtEnd { return nil }
+    let reader = try self.reader ?? DataFile.open(url, name: file)
+    self.reader = reader
+    guard let value = try ahead.popLast() ?? reader.next() else {
+      isAtEnd = true
+      close()
+      return nil
+    }
     number += 1
     return RawRow(source: .init(file: file, row: number), value: value)
   }

@@ -97,13 +97,14 @@ struct Template: Sendable, Equatable {
 
   /// A column's text without white space around it; nil where it is missing or null.
   private static func text(of name: String, in row: JSONObject) throws(Rejection) -> String? {
-    switch row[name] {
+    let value = row.column(name)
+    switch value {
     case nil, .null: return nil
     case .string(let text): return text.trimmingWhitespace()
     case .number(let number): return number.text
     case .bool(let value): return value ? "true" : "false"
     case .array, .object:
-      throw Rejection("wrong_type", "\"\(name)\" is \(row[name]?.kind ?? "") where a text was expected")
+      throw Rejection("wrong_type", "\"\(name)\" is \(value?.kind ?? "") where a text was expected")
     }
   }
 }

@@ -1,22 +1,5 @@
-import CNormalize
-import Foundation
-
 /// What is done to texts on their way in, without changing what they say.
 enum TextCleaning {
-  /// Unicode's normal form C. Text that surely is in it, as nearly all is, comes back at once.
-  static func nfc(_ text: String) -> String {
-    var text = text
-    return text.withUTF8 { bytes -> String? in
-      var out: UnsafeMutablePointer<UInt8>?
-      var length = 0
-      guard let base = bytes.baseAddress, cnormalize_nfc_utf8(base, bytes.count, &out, &length) == 1, let out else {
-        return nil
-      }
-      defer { free(out) }
-      return String(decoding: UnsafeBufferPointer(start: out, count: length), as: UTF8.self)
-    } ?? text
-  }
-
   /// Whether the same text stands there byte for byte: `==` takes canonically equal texts for equal.
   static func isSame(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
 

@@ -1,9 +1,10 @@
+import Formats
 import Runs
 
 /// Texts made comparable: NFC, white space at the ends gone and every run of it inside one space.
 enum TextKey {
   static func normalized(_ text: String) -> String {
-    let text = TextCleaning.nfc(text)
+    let text = UnicodeText.nfc(text)
     var out = String.UnicodeScalarView()
     var pending = false
     for scalar in text.unicodeScalars {

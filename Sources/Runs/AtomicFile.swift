@@ -4,13 +4,17 @@ import Foundation
 public enum AtomicFile {
   /// Writes `data` to `url`, making the folders above it. On an error the old file stands as it was.
   public static func write(_ data: Data, to url: URL, flushed: Bool = true) throws(RunsError) {
+    try replace(url, flushed: flushed) { descriptor in data.withUnsafeBytes { writeAll($0, to: descriptor) } }
+  }
+
+  /// Puts a new file in the place of `url`, filled by `fill`, which returns 0 or the errno.
+  private static func replace(_ url: URL, flushed: Bool = true, _ fill: (Int32) -> Int32) throws(RunsError) {
     try makeFolder(url.deletingLastPathComponent())
     let temporary = url.deletingLastPathComponent()
       .appendingPathComponent(".\(url.lastPathComponent).\(getpid()).tmp")
     let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw .unwritable(url.path, code: errno) }
-    var failure: Int32 = 0
-    data.withUnsafeBytes { bytes in failure = writeAll(bytes, to: descriptor) }
+    var failure = fill(descriptor)
     if failure == 0, flushed, fsync(descriptor) != 0 { failure = errno }
     if close(descriptor) != 0, failure == 0 { failure = errno }
     if failure == 0, rename(temporary.path, url.path) != 0 { failure = errno }
@@ -42,7 +46,7 @@ public enum AtomicFile {
   }
 
   /// Writes all bytes; returns 0 or the errno.
-  static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
+  public static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
     var rest = bytes
     while let base = rest.baseAddress, rest.count > 0 {
       let count = Foundation.write(descriptor, base, rest.count)
@@ -61,7 +65,7 @@ extension AtomicFile {
   public final class Writer {
     private static let bufferBytes = 1 << 20
 
-    fileprivate let descriptor: Int32
+    private let descriptor: Int32
     private let url: URL
     private var buffer = Data()
 
@@ -76,8 +80,7 @@ extension AtomicFile {
     }
 
     fileprivate func flush() throws(RunsError) {
-      var failure: Int32 = 0
-      buffer.withUnsafeBytes { failure = AtomicFile.writeAll($0, to: descriptor) }
+      let failure = buffer.withUnsafeBytes { AtomicFile.writeAll($0, to: descriptor) }
       buffer.removeAll(keepingCapacity: true)
       guard failure == 0 else { throw .unwritable(url.path, code: failure) }
     }
@@ -85,26 +88,20 @@ extension AtomicFile {
 
   /// Writes what `body` gives piece by piece: the file is there whole when it returns, and on an error the old one stands as it was.
   public static func write(to url: URL, _ body: (Writer) throws -> Void) throws {
-    try makeFolder(url.deletingLastPathComponent())
-    let temporary = url.deletingLastPathComponent()
-      .appendingPathComponent(".\(url.lastPathComponent).\(getpid()).tmp")
-    let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw RunsError.unwritable(url.path, code: errno) }
+    var failure: (any Error)?
     do {
-      defer { close(descriptor) }
-      let writer = Writer(descriptor: descriptor, url: url)
-      try body(writer)
-      try writer.flush()
-      guard fsync(descriptor) == 0 else { throw RunsError.unwritable(url.path, code: errno) }
-    } catch {
-      unlink(temporary.path)
-      throw error
-    }
-    guard rename(temporary.path, url.path) == 0 else {
-      let code = errno
-      unlink(temporary.path)
-      throw RunsError.unwritable(url.path, code: code)
-    }
+      try replace(url) { descriptor in
+        do {
+          let writer = Writer(descriptor: descriptor, url: url)
+          try body(writer)
+          try writer.flush()
+          return 0
+        } catch {
+          failure = error
+          return ECANCELED
+        }
+      }
+    } catch { throw failure ?? error }
   }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Runs
 import Synchronization
 
 /// Colours code. Nil where it can't: the code is then shown plain.
@@ -16,12 +17,10 @@ public final class HighlightCommand: CodeHighlighter {
 
   /// Takes `highlight` from the search path; without it all code is plain. A store keeps what it made from one build to the next.
   public init(
-    searchPath: String = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", store: CacheStore? = nil
+    searchPath: String? = ProcessInfo.processInfo.environment["PATH"], store: CacheStore? = nil
   ) {
     self.store = store
-    executable = searchPath.split(separator: ":").lazy
-      .map { URL(fileURLWithPath: String($0)).appendingPathComponent("highlight") }
-      .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+    executable = SearchPath.program("highlight", path: searchPath)
   }
 
   public var isAvailable: Bool { executable != nil }

@@ -88,6 +88,16 @@ import Testing
     #expect(pairs(LabelledText.conversations(in: "## 문제\n셋은?\n## 해답\n넷의 앞.")) == [["셋은?", "넷의 앞."]])
   }
 
+  /// Windows ends lines with "\r\n", which is one Character.
+  @Test(arguments: ["\r\n", "\r"])
+  func linesMayEndOtherwise(_ end: String) {
+    let lecture = "# 힘\n\n밀고 당긴다.\n\n## 단위\n\n뉴턴이다.".replacing("\n", with: end)
+    #expect(
+      pairs(LectureText(lecture).conversations) == [["힘을 설명해 줘.", "밀고 당긴다."], ["힘에서 단위를 설명해 줘.", "뉴턴이다."]])
+    let labelled = "질문: 가?\n둘째 줄\n답변: 나.".replacing("\n", with: end)
+    #expect(pairs(LabelledText.conversations(in: labelled)) == [["가?\n둘째 줄", "나."]])
+  }
+
   @Test(arguments: [
     "머리말이 있다.\n질문: 가?\n답변: 나.", "질문: 가?\n질문: 나?\n답변: 다.", "답변: 나.", "질문: 가?", "질문: 가?\n답변:", "문제는 이것이다.\n답은 저것이다.", "",
   ])

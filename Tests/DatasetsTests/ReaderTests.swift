@@ -21,6 +21,15 @@ import Testing
       Preparation(settings: settings, base: Fixtures.url("Datasets", "readers"), encode: measure).run())
   }
 
+  /// How many files of a folder this process has open.
+  private func openFiles(in folder: URL) -> Int {
+    let numbers = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    let paths = numbers.compactMap {
+      try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+    }
+    return paths.count { $0.hasPrefix(folder.resolvingSymlinksInPath().path + "/") }
+  }
+
   @Test(arguments: [
     ("rows.jsonl", "jsonl, question/answer"), ("rows.json", "json array of objects, question/answer"),
     ("rows.csv", "csv, question/answer"), ("rows.tsv", "tsv, question/answer"), ("bom.csv", "csv, question/answer"),
@@ -63,6 +72,46 @@ import Testing
     #expect(error.hasSuffix("; copy or download the file again, or check that it is Parquet"))
   }
 
+  /// A name is no pattern and no SQL to DuckDB, and its folders are no columns.
+  @Test(.enabled(if: hasDuckDB, "DuckDB's command line is not here"))
+  func parquetFilesWithOddNames() throws {
+    let data = try Fixtures.data("Datasets", "readers/rows.parquet")
+    for name in ["part=5/d*.parquet", "part=5/d[1].parquet", "-x?.parquet", "it's; --.parquet"] {
+      let other = name.replacing(/[*?]|\[1\]/, with: "1")
+      let dataset = try DatasetsTests.prepare(bytes: [name: data].merging([other: data]) { $1 }) { $0.files = [name] }
+      #expect(dataset.report.counts.read == 3)
+      #expect(dataset.report.samples.first?.before.map(\.name) == ["messages", "score"])
+    }
+  }
+
+  /// Rows that came before the end of a program that was killed are not all rows.
+  @Test func aDuckDBThatIsKilledIsAnError() throws {
+    try Fixtures.withTemporaryFolder { folder in
+      let program = folder.appendingPathComponent("duckdb")
+      try Data("#!/bin/sh\necho '{\"question\": \"ㄱ\"}'\nkill -9 $$\n".utf8).write(to: program)
+      chmod(program.path, 0o755)
+      let reader = try ParquetReader(
+        Fixtures.url("Datasets", "readers/rows.parquet"), name: "rows.parquet",
+        environment: ["LORAPRESS_DUCKDB": program.path])
+      #expect(try reader.next()?["question"] == "ㄱ")
+      #expect(
+        throws: DatasetsError(
+          "rows.parquet: DuckDB can't read it (it was ended by signal 9); copy or download the file again, or check that it is Parquet"
+        )
+      ) { try reader.next() }
+    }
+  }
+
+  @Test(.enabled(if: hasDuckDB, "DuckDB's command line is not here"))
+  func aParquetFileThatIsNotReadToItsEndDoesNotStayOpen() throws {
+    try Fixtures.withTemporaryFolder { folder in
+      let url = folder.appendingPathComponent("rows.parquet")
+      try FileManager.default.copyItem(at: Fixtures.url("Datasets", "readers/rows.parquet"), to: url)
+      #expect(try ParquetReader(url, name: "rows.parquet").next() != nil)
+      #expect(openFiles(in: folder) == 0)
+    }
+  }
+
   @Test func withoutDuckDBTheErrorSaysHowToGetIt() {
     let url = Fixtures.url("Datasets", "readers/rows.parquet")
     #expect(
@@ -96,6 +145,13 @@ import Testing
       failure { try DatasetsTests.prepare(bytes: ["a.csv": data]) }
         == "a.csv:6: is UTF-8 text before this line and something else in it (perhaps CP949); save the whole file in one encoding, UTF-8"
     )
+  }
+
+  @Test func aByteThatIsNoCP949IsToldWithItsLine() throws {
+    let data = try Fixtures.data("Datasets", "readers/cp949.csv") + Data([0x61, 0x2C, 0xFF, 0xFF, 0x0D, 0x0A])
+    #expect(
+      failure { try DatasetsTests.prepare(bytes: ["a.csv": data]) }
+        == "a.csv:6: is neither UTF-8 nor CP949 text; save it as UTF-8 (`iconv -f ENCODING -t UTF-8 OLD > NEW`)")
   }
 
   @Test func aColumnThatHalfOfTheRowsLack() throws {
@@ -151,6 +207,38 @@ import Testing
         .hasPrefix("data: the folder holds no data file; "))
   }
 
+  /// However many files there are, few are open.
+  @Test func oneFileAfterTheOtherIsOpen() throws {
+    try Fixtures.withTemporaryFolder { folder in
+      for number in 1...40 {
+        try Data("{\"question\": \"질문 \(number)\", \"answer\": \"답\"}".utf8)
+          .write(to: folder.appendingPathComponent("\(100 + number).jsonl"))
+      }
+      var settings = DatasetSettings()
+      settings.files = [folder.path]
+      settings.split = nil
+      var most = 0
+      let preparation = Preparation(settings: settings, base: folder) {
+        most = max(most, openFiles(in: folder))
+        return measure($0)
+      }
+      #expect(try Prepared(preparation.run()).train.map(\.messages[0].content) == (1...40).map { "질문 \($0)" })
+      #expect((1...2).contains(most))
+    }
+  }
+
+  @Test func aFolderThatLeadsBackIsReadOnce() throws {
+    try Fixtures.withTemporaryFolder { folder in
+      try Data("{\"question\": \"ㄱ\", \"answer\": \"ㄴ\"}".utf8).write(to: folder.appendingPathComponent("a.jsonl"))
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.appendingPathComponent("again").path, withDestinationPath: ".")
+      let files = DataFiles(base: folder.deletingLastPathComponent())
+      let name = folder.lastPathComponent
+      #expect(try files.files([name]).map(\.name) == ["\(name)/a.jsonl"])
+      #expect(try files.files(["\(name)/**/*.jsonl"]).map(\.name) == ["\(name)/a.jsonl"])
+    }
+  }
+
   // MARK: - Offset, sample, limit
 
   private func numbered(_ count: Int, _ configure: (inout DatasetSettings) -> Void) throws -> [Int] {
@@ -195,6 +283,7 @@ import Testing
   }
 
   @Test func aLimitTakesTheFirstByRankHoweverManyAreSeen() throws {
+    #expect(try numbered(10) { $0.limit = .max }.count == 10)
     let few = try numbered(4000) { $0.limit = 20 }
     #expect(few.count == 20 && few == few.sorted())
     // The rows that stay of a part of the file are among those of the whole or make place for others.

@@ -195,4 +195,28 @@ import Testing
     }
     #expect(found == error)
   }
+
+  /// Files made on a Mac may spell a column in Unicode's form D: it is the same column.
+  @Test func columnsMayBeDecomposed() throws {
+    func row(_ number: Int) -> String { "{\"질문\": \"ㄱ\(number)\", \"정답\": \"ㄴ\", \"갈래\": \"ㄷ\(number % 4)\"}" }
+    // Rows in either form.
+    let text = row(1) + "\n" + (2...8).map(row).joined(separator: "\n").decomposedStringWithCanonicalMapping
+    for isDetected in [true, false] {
+      let dataset = try DatasetsTests.prepare(["a.jsonl": text]) { settings in
+        var format = FormatSettings()
+        (format.input, format.output) = ("{질문}", "{정답}")
+        settings.format = isDetected ? nil : format
+        var split = SplitSettings()
+        (split.test, split.group, split.groups) = (1, "갈래", .together)
+        settings.split = split
+      }
+      #expect(dataset.report.counts.kept == 8)
+      #expect(dataset.report.counts.groups == 4)
+    }
+    let chats = "{\"대화\": [{\"role\": \"user\", \"content\": \"ㄱ\"}, {\"role\": \"assistant\", \"content\": \"ㄴ\"}]}"
+    var format = FormatSettings()
+    format.messages = "{대화}"
+    let dataset = try DatasetsTests.prepare(["a.jsonl": chats.decomposedStringWithCanonicalMapping]) { [format] in $0.format = format }
+    #expect(dataset.train.count == 1)
+  }
 }

@@ -11,7 +11,7 @@ public enum UnicodeText {
   }
 
   /// Form C of valid UTF-8, nil where it is in that form already.
-  static func nfc(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+  public static func nfc(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
     var out: UnsafeMutablePointer<UInt8>?
     var length = 0
     let state = cnormalize_nfc_utf8(text.baseAddress, text.count, &out, &length)
