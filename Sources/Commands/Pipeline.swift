@@ -379,7 +379,7 @@ final class Pipeline {
     for case let url as URL in walker {
       let values = try url.resourceValues(forKeys: [.isRegularFileKey, .fileSizeKey])
       guard values.isRegularFile == true, let path = folder.path(of: url), path != "run.json",
-        !path.hasPrefix("charts/"), url.lastPathComponent != folder.review.lastPathComponent,
+        !path.hasPrefix("charts/"), path != folder.path(of: folder.review),
         !path.split(separator: "/").contains(where: { $0.hasPrefix(".") })
       else { continue }
       records.append(FileRecord(path: path, bytes: values.fileSize ?? 0, sha256: try SHA256.hex(ofFile: url)))

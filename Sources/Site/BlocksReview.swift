@@ -8,7 +8,7 @@ extension Blocks {
   /// What people who read the answers thought of them, or that nobody did.
   func review(caption own: String?) throws -> Rich {
     guard !run.samples.isEmpty else { return missing(words.review) }
-    let text = try paragraph(sentences())
+    let text = try Rich.paragraph(sentences().joined(" "))
     guard !run.review.isEmpty else { return text }
     let tables = try [
       table(counts(), caption: caption(own, words.reviewCaption, file: "review.json")),
@@ -51,8 +51,7 @@ extension Blocks {
   }
 
   private func whoRead() throws -> Rich {
-    let all = try Tracer(run: run, words: words, ledger: ledger)
-      .computed("count(questions)", [("evaluation/samples.jsonl", "")], .count)
+    let all = try tracer.computed("count(questions)", [("evaluation/samples.jsonl", "")], .count)
     let readers = run.review.reviewers == 1 ? "reviewer" : "reviewers"
     return try join(
       "어느 모델의 답인지 모르는 채 {0}명이 시험 질문 {1}개 가운데 {2}개의 답을 읽고 모두 {3}번 판정했다.",
@@ -62,26 +61,14 @@ extension Blocks {
 
   /// A count that stands in the table of sources.
   private func counted(_ what: String) throws -> Rich {
-    try Tracer(run: run, words: words, ledger: ledger).computed(ReviewOperation(what).name, Self.files, .count)
+    try tracer.computed(ReviewOperation(what).name, Self.files, .count)
   }
 
-  /// A sentence with its numbers in place of `{0}`, `{1}` ….
   private func join(_ korean: String, _ english: String, _ parts: [Rich]) throws -> Rich {
-    var rest = words.pick(korean, english)[...]
-    var result: [Rich] = []
-    while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}"),
-      let number = Int(rest[rest.index(after: open)..<close]), parts.indices.contains(number)
-    {
-      result += [.text(String(rest[..<open])), parts[number]]
-      rest = rest[rest.index(after: close)...]
-    }
-    return (result + [.text(String(rest))]).joined("")
+    try AnalysisText(trace: tracer).join(korean, english, parts)
   }
 
-  private func paragraph(_ lines: [Rich]) -> Rich {
-    let text = lines.joined(" ")
-    return Rich(html: "<p>\(text.html)</p>\n", markdown: text.markdown, plain: text.plain)
-  }
+  private var tracer: Tracer { Tracer(run: run, words: words, ledger: ledger) }
 
   // MARK: Tables
 

@@ -15,7 +15,7 @@ struct ReviewSummary: Sendable, Equatable {
   let outdated: Int
 
   init(_ record: ReviewRecord, _ samples: [AnswerSample]) {
-    let answers = AnswerSample.readingHash(samples)
+    let answers = record.reviews.isEmpty ? "" : AnswerSample.readingHash(samples)
     let numbers = Set(samples.map(\.number))
     let current = record.reviews.filter { $0.answersSha256 == answers }
     reviews = current.map { $0.verdicts.filter { numbers.contains($0.number) } }.filter { !$0.isEmpty }
