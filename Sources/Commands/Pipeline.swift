@@ -369,7 +369,7 @@ final class Pipeline {
     try? RecordFile.write(record, to: folder.record)
   }
 
-  /// Every file of the run but its record and the charts, which rendering draws anew.
+  /// Every file of the run but its record, the charts, which rendering draws anew, and the review, which goes on after the stages.
   private func artifacts() throws -> [FileRecord] {
     guard
       let walker = FileManager.default.enumerator(
@@ -379,7 +379,7 @@ final class Pipeline {
     for case let url as URL in walker {
       let values = try url.resourceValues(forKeys: [.isRegularFileKey, .fileSizeKey])
       guard values.isRegularFile == true, let path = folder.path(of: url), path != "run.json",
-        !path.hasPrefix("charts/"),
+        !path.hasPrefix("charts/"), path != folder.path(of: folder.review),
         !path.split(separator: "/").contains(where: { $0.hasPrefix(".") })
       else { continue }
       records.append(FileRecord(path: path, bytes: values.fileSize ?? 0, sha256: try SHA256.hex(ofFile: url)))

@@ -209,7 +209,7 @@ struct AnalysisText {
   private func text(_ ko: String, _ en: String) -> Rich { .text(words.pick(ko, en)) }
 
   /// A sentence with `{0}`, `{1}` … filled in. The Korean particle after a number follows its sound, whichever form is written.
-  private func join(_ ko: String, _ en: String, _ values: [Rich]) throws -> Rich {
+  func join(_ ko: String, _ en: String, _ values: [Rich]) throws -> Rich {
     var out = Rich.text("")
     var rest = words.pick(ko, en)[...]
     while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}"),

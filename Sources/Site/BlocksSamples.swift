@@ -116,8 +116,15 @@ extension Blocks {
     let base = words.stopped(sample.base.stopReason)
     let tuned = words.stopped(sample.tuned.stopReason)
     parts.append(base == tuned ? words.pick("둘 다 \(base)", "both \(base)") : "\(base) → \(tuned)")
-    if !run.hasReview { parts.append(words.noReview) }
+    parts.append(reading(sample.number))
     return parts.joined(separator: " · ")
+  }
+
+  /// What reviewers said to a question's answers.
+  private func reading(_ number: Int) -> String {
+    let found = ReviewRecord.Model.allCases.map { run.review.verdicts(number, $0) }
+    guard found.contains(where: { !$0.isEmpty }) else { return words.noReview }
+    return words.pick("사람 평가 ", "Human review ") + found.map(words.judgements).joined(separator: " → ")
   }
 
   /// Text that is folded where it is long: the first 210 (ko) or 340 (en) characters to a word's end, then the rest on demand.

@@ -1,7 +1,7 @@
 import Jinja
 
 extension PostFunctions {
-  /// `{{ analysis() }}` and `{{ flips() }}`.
+  /// `{{ analysis() }}`, `{{ flips() }}` and `{{ review() }}`.
   func registerAnalysis(in environment: inout Environment) {
     add(&environment, "analysis") { arguments in
       try arguments.allow("about", "run", positional: 1)
@@ -11,6 +11,10 @@ extension PostFunctions {
     add(&environment, "flips") { arguments in
       try arguments.allow("caption", "run", positional: 0)
       return output(try blocks(arguments).flips(caption: caption(arguments)), isBlock: true, name: "flips")
+    }
+    add(&environment, "review") { arguments in
+      try arguments.allow("caption", "run", positional: 0)
+      return output(try blocks(arguments).review(caption: caption(arguments)), isBlock: true, name: "review")
     }
   }
 }

@@ -164,6 +164,8 @@ struct Trace: Sendable, Equatable {
       return words.pick("chrF가 홀로 가장 높은 질문 수", "questions where chrF is highest alone")
     case "ratio": return names.joined(separator: " ÷ ")
     case "share": return "\(names.first ?? "") ÷ (\(names.joined(separator: " + ")))"
+    case _ where operation.hasPrefix("review("):
+      return ReviewOperation(operation: operation).map { words.reviewed($0.what) } ?? operation
     // Over a whole log: `median(tokens_per_second)`.
     case _ where operation.contains("("): return operation
     default: return names.joined(separator: " + ")

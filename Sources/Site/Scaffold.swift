@@ -67,9 +67,11 @@ public enum Scaffold {
 
     {{ qa() }}
 
+    {{ review() }}
+
     ## 한계
 
-    > **한계** 이 결과로 알 수 없는 것을 적는다.
+    > **한계** {% if not reviewed %}답이 맞는지 사람이 판정하지 않았다. {% endif %}이 결과로 알 수 없는 것을 적는다.
 
     """
 
@@ -122,9 +124,11 @@ public enum Scaffold {
 
     {{ qa() }}
 
+    {{ review() }}
+
     ## Limits
 
-    > **Limits** What these results can't tell.
+    > **Limits** {% if not reviewed %}No person has judged the answers. {% endif %}What these results can't tell.
 
     """
 

@@ -141,7 +141,7 @@ struct HubCard {
         words.pick(
           "BLEU, chrF, ROUGE는 기준 답과 글자나 낱말이 겹치는 정도이다. 답이 참인지는 재지 않는다.",
           "BLEU, chrF and ROUGE count overlap with the reference answers; they do not tell whether an answer is true."))
-      if !run.hasReview {
+      if run.review.isEmpty {
         lines.append(words.pick("답이 맞는지 사람이 판정하지 않았다.", "No person has judged the answers."))
       }
     } else {
