@@ -98,7 +98,7 @@ import Testing
       [Self.review("a", "0000", Self.two), Self.review("a", $0, Self.one)]
     }
     #expect(plain(both.body).contains("모두 5번 판정했다.") && plain(both.body).contains("다른 답에 대한 판정 4개는 세지 않았다."))
-    let old = try render("{{ review() }}{% if reviewed %}읽음{% endif %}\n\n{{ qa() }}") { _ in
+    let old = try render("{{ review() }}\n\n{% if reviewed %}읽음{% endif %}\n\n{{ qa() }}") { _ in
       [Self.review("a", "0000", Self.two)]
     }
     let text = plain(old.body)
