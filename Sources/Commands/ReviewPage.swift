@@ -73,6 +73,7 @@ struct ReviewPage {
       <meta charset="utf-8">
       <meta name="viewport" content="width=device-width, initial-scale=1">
       <meta http-equiv="Content-Security-Policy" content="\(policy)">
+      <meta name="color-scheme" content="light dark">
       <meta name="robots" content="noindex">
       <title>\(escaped(title))</title>
       <link rel="icon" href="data:,">

@@ -43,22 +43,22 @@ enum ReviewPageMarkup {
         + "<span aria-hidden=\"true\">\(sign)</span> {\(name)}</button>"
     }
     return """
-      <section class="answer" id="\(side)" tabindex="0" role="group" aria-labelledby="\(side)-name" aria-describedby="\(side)-text">
+      <div class="answer" id="\(side)" tabindex="0" role="group" aria-labelledby="\(side)-name" aria-describedby="\(side)-text">
       <h3 id="\(side)-name">{answer_\(side)}</h3>
       <p class="text" id="\(side)-text"></p>
       <p class="marks">\(marks.joined(separator: " "))</p>
       <p class="hint" id="\(side)-note"></p>
-      </section>
+      </div>
       """
   }
 
   static let style = """
-    :root { color-scheme: light dark; --page: #ffffff; --surface: #f5f6f8; --ink: #1a1e23; --muted: #59636e; --link: #1555cf; --control: #7c8794; --hair: #dde2e8; --fault: #a8261b; --fault-tint: #fdecea; }
+    :root { --page: #ffffff; --surface: #f5f6f8; --ink: #1a1e23; --muted: #59636e; --link: #1555cf; --control: #7c8794; --hair: #dde2e8; --fault: #a8261b; --fault-tint: #fdecea; }
     @media (prefers-color-scheme: dark) { :root { --page: #14171b; --surface: #1d2127; --ink: #e3e7ec; --muted: #a2acb8; --link: #8ab4ff; --control: #737e8b; --hair: #2f353d; --fault: #ffa198; --fault-tint: #3a1f1e; } }
     *, ::before, ::after { box-sizing: border-box; }
     [hidden] { display: none !important; }
     body { margin: 0; background: var(--page); color: var(--ink); font: 400 1rem/1.65 "Pretendard Variable", Pretendard, -apple-system, BlinkMacSystemFont, "Apple SD Gothic Neo", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic", "Segoe UI", Roboto, sans-serif; word-break: keep-all; overflow-wrap: anywhere; line-break: strict; }
-    header, main, footer { max-width: 60rem; margin-inline: auto; padding: 0 1rem; }
+    header, main, footer { max-width: 60rem; margin: 0 auto; padding: 0 1rem; }
     header { display: flex; flex-wrap: wrap; gap: 4px 24px; align-items: end; justify-content: space-between; padding-top: 1rem; }
     h1 { font-size: 1.25rem; line-height: 1.35; margin: 0; }
     h2 { font-size: 1.25rem; line-height: 1.5; font-weight: 600; margin: 0 0 16px; }
@@ -67,7 +67,7 @@ enum ReviewPageMarkup {
     .run, .hint, .label, .progress { font-size: .875rem; line-height: 1.6; color: var(--muted); margin: 0 0 4px; }
     .progress { display: flex; gap: 8px; align-items: center; font-variant-numeric: tabular-nums; }
     progress { accent-color: var(--link); width: 8rem; }
-    main { padding-block: 1.5rem 1rem; }
+    main { padding-top: 1.5rem; padding-bottom: 1rem; }
     .text { white-space: pre-wrap; }
     #reference { color: var(--muted); margin-bottom: 20px; }
     .answers { display: grid; gap: 16px; margin-bottom: 16px; }
@@ -87,7 +87,7 @@ enum ReviewPageMarkup {
     :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
     #status { min-height: 1.65em; margin: 0; font-size: .9375rem; color: var(--muted); }
     .fault:not(:empty) { background: var(--fault-tint); color: var(--fault); border-left: 3px solid var(--fault); padding: 8px 12px; }
-    footer { border-top: 1px solid var(--hair); padding-block: 12px 2rem; }
+    footer { border-top: 1px solid var(--hair); padding-top: 12px; padding-bottom: 2rem; }
     footer .hint { line-height: 2; }
     @media (min-width: 48rem) { .answers { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); } .answer { display: flex; flex-direction: column; } .answer .text { flex: 1; } }
     @media (prefers-reduced-motion: no-preference) { .answer { transition: border-color .1s; } }

@@ -31,7 +31,7 @@ extension Blocks {
       lines.append(
         try join(
           "두 답을 모두 판정한 경우 가운데 학습 후의 답이 더 나은 것은 {0}번, 학습 전의 답이 더 나은 것은 {1}번, 판정이 같은 것은 {2}번이다.",
-          "Where both answers were judged, the one after training is better {0} times, the one before {1} times, and {2} times the verdicts are the same.",
+          "Where both answers were judged: after training better {0}, before training better {1}, same verdict {2}.",
           [counted("preferred tuned"), counted("preferred base"), counted("preferred equal")]))
       if !review.shared.isEmpty {
         lines.append(
@@ -44,7 +44,7 @@ extension Blocks {
     if review.outdated > 0 {
       lines.append(
         try join(
-          "지금과 다른 답에 대한 판정 {0}개는 세지 않았다.", "{0} verdicts on other answers than the present ones are not counted.",
+          "지금과 다른 답에 대한 판정 {0}개는 세지 않았다.", "Verdicts on other answers than the present ones are not counted: {0}.",
           [counted("outdated")]))
     }
     return lines
@@ -55,7 +55,7 @@ extension Blocks {
     let readers = run.review.reviewers == 1 ? "reviewer" : "reviewers"
     return try join(
       "어느 모델의 답인지 모르는 채 {0}명이 시험 질문 {1}개 가운데 {2}개의 답을 읽고 모두 {3}번 판정했다.",
-      "{0} \(readers), not told which model an answer came from, read answers to {2} of {1} test questions and gave {3} verdicts.",
+      "{0} \(readers), not told which model an answer came from, read answers to {2} of {1} test questions (verdicts: {3}).",
       [counted("reviewers"), all, counted("questions"), counted("verdicts")])
   }
 

@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test func pagesOfOthersCanNotWrite() throws {
-    try withReview { server in
+    try withReview { (server) throws -> Void in
       let path = server.verdicts("reader")
       let body = server.body(1, "A", "natural")
       for origin in [

@@ -87,7 +87,7 @@ import Testing
     let text = plain(post.body)
     #expect(text.contains("2 reviewers, not told which model an answer came from, read answers to 3 of 10"))
     #expect(text.contains("Of 4 answers judged by more than one reviewer, all verdicts agree on 2."))
-    #expect(text.contains("better 3 times, the one before 0 times, and 1 times"))
+    #expect(text.contains("after training better 3, before training better 0, same verdict 1."))
     #expect(post.markdown.contains("| 1 | taught fact | Wrong 2 | Natural 1, Awkward 1 | after |"))
     #expect(post.markdown.contains("| Awkward 2 | Natural 1, Awkward 1 | divided |"))
     #expect(text.contains("Human review Wrong 2 → Natural 1, Awkward 1"))
@@ -98,7 +98,7 @@ import Testing
       [Self.review("a", "0000", Self.two), Self.review("a", $0, Self.one)]
     }
     #expect(plain(both.body).contains("모두 5번 판정했다.") && plain(both.body).contains("다른 답에 대한 판정 4개는 세지 않았다."))
-    let old = try render("{{ review() }}{% if reviewed %}읽음{% endif %}\n\n{{ qa() }}") { _ in
+    let old = try render("{{ review() }}\n\n{% if reviewed %}읽음{% endif %}\n\n{{ qa() }}") { _ in
       [Self.review("a", "0000", Self.two)]
     }
     let text = plain(old.body)
@@ -124,7 +124,7 @@ import Testing
       let report = try check()
       let source = try #require(report.faults.first { $0.kind == .sourceChanged })
       #expect(source.file == "runs/\(Made.runId)/evaluation/review.json" && source.pages.contains(page))
-      let changed = report.faults.filter { $0.file == page && $0.kind == .valueDiffers }
+      let changed = report.faults.filter { $0.file == page && $0.kind == .textDiffers }
       #expect(changed.contains { $0.says == "5" && $0.expected == "6" } && changed.count >= 3)
       // A review of a rendered run that is gone leaves its numbers without a place.
       try FileManager.default.removeItem(at: run.review)
