@@ -59,7 +59,7 @@ let package = Package(
     room("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
     room("Datasets", ["Formats", "Runs", "Korean", "CStreams"]),
     room("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute"]),
-    room("Evaluation", ["Formats", "Runs", "Models", "Tokenizers"]),
+    room("Evaluation", ["Formats", "Runs", "Models", "Tokenizers", "Workers"]),
     room("Hub", ["Formats", "Runs", "CCurl", "CSystem"]),
     room("Imports", ["Formats", "Runs"]),
 

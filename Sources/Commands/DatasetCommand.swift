@@ -29,22 +29,14 @@ enum DatasetCommand {
     }
     let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
     let inspection = try Inspection(
-      Array(arguments.positional.dropFirst()), base: here, format: try format(arguments), limit: try rows(arguments))
+      Array(arguments.positional.dropFirst()), base: here, format: try FormatOption.settings(arguments),
+      limit: try rows(arguments))
     if arguments.flag("--json") { return console.print(json(inspection).text(pretty: true)) }
     for line in InspectionText(inspection, console).lines { console.print(line) }
   }
 
   private static func rows(_ arguments: Arguments) throws -> Int? {
     arguments.value("--rows") == "all" ? nil : try arguments.integer("--rows", atLeast: 1) ?? firstRows
-  }
-
-  /// As an experiment would read it, with the same errors.
-  private static func format(_ arguments: Arguments) throws -> FormatSettings? {
-    guard let text = arguments.value("--format") else { return nil }
-    let experiment = try Experiment(
-      text: "{name: inspect, model: {name: none}, dataset: {files: [none]}}", file: "--format",
-      overrides: [("dataset.format", text)])
-    return experiment.settings.dataset.format
   }
 
   private static func json(_ inspection: Inspection) -> JSONValue {

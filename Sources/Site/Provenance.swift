@@ -1,6 +1,7 @@
 import Charts
 import Formats
 import Foundation
+import Runs
 
 /// A place in a run's file: `run.json#/training/best_eval_loss`, or `runs/<id>/…` for another run than the post's.
 struct Reference: Sendable, Equatable {
@@ -185,6 +186,9 @@ enum ValueFormat: String, CaseIterable, Sendable {
     throw SiteError(
       "there is no format \"\(name)\"; the formats are \(allCases.map(\.rawValue).joined(separator: ", "))")
   }
+
+  /// That of an evaluation's score.
+  static func score(_ metric: String) -> ValueFormat { ScoreName.decimals(metric) == 3 ? .score3 : .score1 }
 
   var isNumber: Bool { self != .text && self != .hash }
 

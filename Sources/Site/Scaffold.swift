@@ -268,7 +268,11 @@ public enum Scaffold {
     ("  seed: 42", "", ""),
     ("  repetition_penalty: 1", "1보다 크면 나온 토큰이 덜 되풀이된다", "above 1 tokens so far are repeated less"),
     ("  stop_strings: []", "답은 이 글자 앞에서 끝난다", "texts before which an answer ends"),
-    ("  metrics: [bleu, rouge, chrf]", "", ""),
+    (
+      "  metrics: [bleu, rouge, chrf]", "chrf++, rougeLsum, exact_match, f1, perplexity도 있다",
+      "also chrf++, rougeLsum, exact_match, f1, perplexity"
+    ),
+    ("  bleu_tokenize: auto", "auto, 13a, char, intl, none", "auto, 13a, char, intl, none"),
     ("", "", ""),
     ("post: content/posts/NAME.md", "lorapress new post NAME 로 만든다", "made by lorapress new post NAME"),
   ]
