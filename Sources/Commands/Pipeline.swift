@@ -59,9 +59,10 @@ final class Pipeline {
 
   func prepare() throws {
     let model = try openModel()
-    let base = project.base(for: settings.dataset)
-    let paths = settings.dataset.files + settings.dataset.validationFiles + settings.dataset.testFiles
-    let inputs = try DataFiles(base: base).files(paths).map { file -> FileRecord in
+    let files =
+      try settings.dataset.hub.map { try HubData.fetch($0, console: console) }
+      ?? DataSources(settings.dataset, base: project.base(for: settings.dataset))
+    let inputs = try files.all.map { file -> FileRecord in
       let bytes = (try? FileManager.default.attributesOfItem(atPath: file.url.path)[.size] as? Int) ?? 0
       return FileRecord(path: file.name, bytes: bytes, sha256: try SHA256.hex(ofFile: file.url))
     }
@@ -73,7 +74,7 @@ final class Pipeline {
     try begin(.prepare, hash)
     let clock = ContinuousClock.now
     let progress = Progress(console, Words("Preparing the rows", ko: "데이터 준비"))
-    let preparation = Preparation(settings: settings.dataset, base: base) { messages in
+    let preparation = Preparation(settings: settings.dataset, files: files) { messages in
       let messages = chatMessages(messages)
       let (ids, turns) = try model.tokenizer.supervisedTurns(messages)
       let answers = turns.reduce(0) { $0 + $1.count }

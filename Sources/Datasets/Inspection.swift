@@ -60,14 +60,13 @@ public struct Inspection: Sendable {
   public let categories: [(column: String, rows: [String: Int])]
   public let samples: [Sample]
 
-  /// Reads the first `limit` rows, or all. Relative paths are taken from `base`.
-  public init(_ paths: [String], base: URL, format: FormatSettings? = nil, limit: Int?) throws {
+  /// Reads the first `limit` rows, or all.
+  public init(_ files: [DataFiles.File], format: FormatSettings? = nil, limit: Int?) throws {
     var settings = DatasetSettings()
-    settings.files = paths
     settings.format = format
     settings.split = nil
     settings.maxTokens = Int(Int32.max)
-    let tables = try Table.open(DataFiles(base: base).files(paths), format: format)
+    let tables = try Table.open(files, format: format)
     let intake = try Intake(settings: settings, tables: tables) { messages in
       let prompt = messages.dropLast().reduce(0) { $0 + $1.content.unicodeScalars.count }
       return (prompt, messages.last?.content.unicodeScalars.count ?? 0, "")

@@ -20,22 +20,21 @@ public struct Preparation {
   }
 
   let settings: DatasetSettings
-  let base: URL
+  let files: DataSources
   let encode: Encode
 
-  /// Relative paths in `settings` are taken from `base`.
-  public init(settings: DatasetSettings, base: URL, encode: @escaping Encode) {
+  public init(settings: DatasetSettings, files: DataSources, encode: @escaping Encode) {
     self.settings = settings
-    self.base = base
+    self.files = files
     self.encode = encode
   }
 
   /// Reads, converts, rejects, splits and reports. Rows wait on the disk, so that memory holds little of each.
   public func run(progress: (Progress) -> Void = { _ in }) throws -> PreparedDataset {
-    var sources = [Source(split: .train, tables: try open(settings.files))]
+    var sources = [Source(split: .train, tables: try open(files.train))]
     if settings.split == nil {
-      sources.append(Source(split: .validation, tables: try open(settings.validationFiles)))
-      sources.append(Source(split: .test, tables: try open(settings.testFiles)))
+      sources.append(Source(split: .validation, tables: try open(files.validation)))
+      sources.append(Source(split: .test, tables: try open(files.test)))
     }
     let tables = sources.flatMap(\.tables)
     let intake = try Intake(settings: settings, tables: tables, encode: encode)
@@ -58,8 +57,8 @@ public struct Preparation {
     var tables: [Table]
   }
 
-  private func open(_ paths: [String]) throws -> [Table] {
-    try Table.open(DataFiles(base: base).files(paths), format: settings.format, group: settings.split?.group)
+  private func open(_ files: [DataFiles.File]) throws -> [Table] {
+    try Table.open(files, format: settings.format, group: settings.split?.group)
   }
 
   private func take(_ source: Source, _ intake: Intake, progress: () -> Void) throws {

@@ -2,6 +2,8 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
   public var files: [String] = []
   public var validationFiles: [String] = []
   public var testFiles: [String] = []
+  /// A data set of the Hub, instead of files.
+  public var hub: HubSettings?
   public var format: FormatSettings?
   /// Rows longer than this are rejected and counted.
   public var maxTokens = 4096
@@ -20,6 +22,7 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("files", &files)
     try binder.bind("validation_files", &validationFiles)
     try binder.bind("test_files", &testFiles)
+    try binder.bind(optionalSection: "hub", &hub, empty: HubSettings())
     try binder.bind(optionalSection: "format", &format, empty: FormatSettings())
     try binder.bind("max_tokens", &maxTokens) { $0 >= 1 ? nil : "at least 1" }
     try binder.bind("offset", &offset) { $0 >= 0 ? nil : "0 or more" }

@@ -159,6 +159,10 @@ public enum Scaffold {
     ),
     ("  validation_files: []", "미리 나눈 데이터라면 split: none과 함께", "for data split already, with split: none"),
     ("  test_files: []", "", ""),
+    (
+      "  hub: none", "files 대신 Hub의 데이터셋: {path: 소유자/이름, name: config, split: train, revision: main}",
+      "instead of files, a data set of the Hub: {path: OWNER/NAME, name: CONFIG, split: train, revision: main}"
+    ),
     ("  format:", "생략하면 열의 이름으로 알아낸다", "left out, it is found by the columns' names"),
     ("    input: \"{question}\"", "중괄호 안은 열의 이름", "columns in braces"),
     ("    output: \"{answer}\"", "", ""),

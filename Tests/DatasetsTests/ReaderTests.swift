@@ -218,7 +218,7 @@ import Testing
       settings.files = [folder.path]
       settings.split = nil
       var most = 0
-      let preparation = Preparation(settings: settings, base: folder) {
+      let preparation = try Preparation(settings: settings, base: folder) {
         most = max(most, openFiles(in: folder))
         return measure($0)
       }

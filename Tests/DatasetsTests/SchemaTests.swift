@@ -216,7 +216,9 @@ import Testing
     let chats = "{\"대화\": [{\"role\": \"user\", \"content\": \"ㄱ\"}, {\"role\": \"assistant\", \"content\": \"ㄴ\"}]}"
     var format = FormatSettings()
     format.messages = "{대화}"
-    let dataset = try DatasetsTests.prepare(["a.jsonl": chats.decomposedStringWithCanonicalMapping]) { [format] in $0.format = format }
+    let dataset = try DatasetsTests.prepare(["a.jsonl": chats.decomposedStringWithCanonicalMapping]) { [format] in
+      $0.format = format
+    }
     #expect(dataset.train.count == 1)
   }
 }

@@ -11,6 +11,13 @@ func measure(_ messages: [ChatRow.Message]) -> (promptTokens: Int, answerTokens:
   return (prompt, (messages.last?.content.unicodeScalars.count ?? 0) + 1, rendered)
 }
 
+extension Preparation {
+  /// Relative paths are taken from `base`.
+  init(settings: DatasetSettings, base: URL, encode: @escaping Encode) throws {
+    self.init(settings: settings, files: try DataSources(settings, base: base), encode: encode)
+  }
+}
+
 /// A prepared data set with its rows in memory.
 struct Prepared: Equatable {
   let dataset: PreparedDataset
