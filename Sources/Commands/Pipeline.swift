@@ -69,27 +69,32 @@ final class Pipeline {
     let hash = try inputHash(
       "prepare 1", [try sectionYAML("dataset"), model.resolved.sha256] + inputs.map(\.sha256))
     let results = DatasetSplit.allCases.map(folder.dataset) + [folder.datasetReport]
-    if isDone(.prepare, hash, results) { return skipped(.prepare) }
+    let hasParquet =
+      settings.dataset.output == .jsonl
+      || DatasetSplit.allCases.contains { FileManager.default.fileExists(atPath: folder.datasetParquet($0).path) }
+    if hasParquet, isDone(.prepare, hash, results) { return skipped(.prepare) }
 
     try begin(.prepare, hash)
     let clock = ContinuousClock.now
     let progress = Progress(console, Words("Preparing the rows", ko: "데이터 준비"))
-    let preparation = Preparation(settings: settings.dataset, files: files) { messages in
-      let messages = chatMessages(messages)
-      let (ids, turns) = try model.tokenizer.supervisedTurns(messages)
-      let answers = turns.reduce(0) { $0 + $1.count }
-      return (ids.count - answers, answers, try model.tokenizer.renderChat(messages, addGenerationPrompt: false))
-    }
+    let preparation = Preparation(settings: settings.dataset, files: files, measure: ChatMeasure(model.tokenizer))
     let unit = console.text(Words("rows", ko: "행"))
-    let dataset = try preparation.run { state in
-      progress.update(state.bytes >> 10, of: state.totalBytes >> 10, detail: "KiB · \(state.rows) \(unit)")
+    let report: DatasetReport
+    do {
+      defer { progress.close() }
+      let dataset = try preparation.run { state in
+        progress.update(state.bytes >> 10, of: state.totalBytes >> 10, detail: "KiB · \(state.rows) \(unit)")
+      }
+      try dataset.write(to: folder)
+      report = dataset.report
+    } catch {
+      try fail(.prepare)
+      throw error
     }
-    try dataset.write(to: folder)
-    progress.close()
     record.datasetFiles = inputs
     record.seeds["split"] = settings.dataset.split?.seed
     try finish(.prepare, seconds: seconds(since: clock), status: .prepared)
-    let counts = dataset.report.counts
+    let counts = report.counts
     console.note(
       Words(
         "Prepared: \(counts.read) rows read, \(counts.train) to train, \(counts.validation) to validate, \(counts.test) to test, \(counts.rejected) rejected",
@@ -296,6 +301,12 @@ final class Pipeline {
     for (index, row) in encoded.enumerated() {
       let (ids, turns) = try row.get()
       var example = TokenizedExample(ids: ids, supervised: turns, line: index + 1)
+      // The model is not taught to stop where an answer was cut.
+      if rows[index].overLong == CleaningSettings.OverLong.truncate.rawValue, let last = turns.last,
+        let end = ids[last].lastIndex(where: ends.contains)
+      {
+        example = example.prefix(end)
+      }
       if example.count > training.maxSeqLength {
         guard training.overflow == .truncate, example.promptLength < training.maxSeqLength else {
           result.dropped += 1
@@ -386,6 +397,21 @@ final class Pipeline {
       records.append(FileRecord(path: path, bytes: values.fileSize ?? 0, sha256: try SHA256.hex(ofFile: url)))
     }
     return records.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+  }
+}
+
+extension ChatMeasure {
+  /// As the model sees conversations, on all cores.
+  init(_ tokenizer: Tokenizer) {
+    self.init { conversations in
+      try tokenizer.supervisedTurns(all: conversations.map(chatMessages)).map { row in
+        let (ids, turns) = try row.get()
+        let answers = turns.reduce(0) { $0 + $1.count }
+        return Length(prompt: ids.count - answers, answer: answers)
+      }
+    } rendered: {
+      try tokenizer.renderChat(chatMessages($0), addGenerationPrompt: false)
+    }
   }
 }
 

@@ -67,10 +67,15 @@ public struct Inspection: Sendable {
     settings.split = nil
     settings.maxTokens = Int(Int32.max)
     let tables = try Table.open(files, format: format)
-    let intake = try Intake(settings: settings, tables: tables) { messages in
-      let prompt = messages.dropLast().reduce(0) { $0 + $1.content.unicodeScalars.count }
-      return (prompt, messages.last?.content.unicodeScalars.count ?? 0, "")
+    let measure = ChatMeasure { conversations in
+      conversations.map { messages in
+        let prompt = messages.dropLast().reduce(0) { $0 + $1.content.unicodeScalars.count }
+        return .init(prompt: prompt, answer: messages.last?.content.unicodeScalars.count ?? 0)
+      }
+    } rendered: { _ in
+      ""
     }
+    let intake = try Intake(settings: settings, tables: tables, measure: measure)
     reading: for (place, table) in tables.enumerated() {
       while true {
         if let limit, intake.done >= limit {
@@ -81,6 +86,7 @@ public struct Inspection: Sendable {
         try intake.take(.init(table: place, row: row, mapping: table.mapping), .train)
       }
     }
+    try intake.settle()
     let result = try intake.finish()
     read = result.read
     kept = result.kept.count

@@ -12,9 +12,19 @@ func measure(_ messages: [ChatRow.Message]) -> (promptTokens: Int, answerTokens:
 }
 
 extension Preparation {
-  /// Relative paths are taken from `base`.
+  typealias Encode = ([ChatRow.Message]) throws -> (promptTokens: Int, answerTokens: Int, rendered: String)
+
+  /// With a measure of single conversations; relative paths are taken from `base`.
   init(settings: DatasetSettings, base: URL, encode: @escaping Encode) throws {
-    self.init(settings: settings, files: try DataSources(settings, base: base), encode: encode)
+    let measure = ChatMeasure { conversations in
+      try conversations.map {
+        let length = try encode($0)
+        return .init(prompt: length.promptTokens, answer: length.answerTokens)
+      }
+    } rendered: {
+      try encode($0).rendered
+    }
+    self.init(settings: settings, files: try DataSources(settings, base: base), measure: measure)
   }
 }
 
