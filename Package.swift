@@ -75,7 +75,7 @@ let package = Package(
       ]),
     .executableTarget(name: "lorapress", dependencies: ["Commands"], path: "Sources/lorapress"),
 
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["Formats", "Runs"], path: "Tests/TestSupport"),
     .target(
       name: "ModelFixtures", dependencies: ["TestSupport", "Formats", "Checkpoints", "Compute", "Models"],
       path: "Tests/ModelFixtures"),
@@ -91,7 +91,7 @@ let package = Package(
     tests("Datasets", ["Formats", "Runs", "Tokenizers"]),
     tests("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute", "ModelFixtures"]),
     tests("Evaluation", ["Formats", "Runs"]),
-    tests("Hub", ["Formats", "Runs"]),
+    tests("Hub", ["Formats", "Runs", "Datasets"]),
     tests("Imports", ["Formats", "Runs", "Site", "Charts", "Training"]),
     tests("Charts", ["CPng"]),
     tests("Site", ["Formats", "Runs", "Charts"]),

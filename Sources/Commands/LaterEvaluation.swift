@@ -162,7 +162,9 @@ struct LaterEvaluation {
     dataset.cleaning.duplicates = .keep
     dataset.split = nil
     let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
-    let prepared = try Preparation(settings: dataset, base: here, encode: preparationEncode(model.tokenizer)).run()
+    let prepared = try Preparation(
+      settings: dataset, files: DataSources(dataset, base: here), measure: ChatMeasure(model.tokenizer)
+    ).run()
     let counts = prepared.report.counts
     console.note(
       Words(

@@ -153,12 +153,17 @@ func chatMessages(_ messages: [ChatRow.Message]) -> [ChatMessage] {
   messages.map { ChatMessage(role: $0.role, content: $0.content) }
 }
 
-/// How data's rows are measured and rendered for a model.
-func preparationEncode(_ tokenizer: Tokenizer) -> Preparation.Encode {
-  { messages in
-    let messages = chatMessages(messages)
-    let (ids, turns) = try tokenizer.supervisedTurns(messages)
-    let answers = turns.reduce(0) { $0 + $1.count }
-    return (ids.count - answers, answers, try tokenizer.renderChat(messages, addGenerationPrompt: false))
+extension ChatMeasure {
+  /// As the model sees conversations, on all cores.
+  init(_ tokenizer: Tokenizer) {
+    self.init { conversations in
+      try tokenizer.supervisedTurns(all: conversations.map(chatMessages)).map { row in
+        let (ids, turns) = try row.get()
+        let answers = turns.reduce(0) { $0 + $1.count }
+        return Length(prompt: ids.count - answers, answer: answers)
+      }
+    } rendered: {
+      try tokenizer.renderChat(chatMessages($0), addGenerationPrompt: false)
+    }
   }
 }

@@ -58,32 +58,42 @@ final class Pipeline {
 
   func prepare() throws {
     let model = try openModel()
-    let base = project.base(for: settings.dataset)
-    let paths = settings.dataset.files + settings.dataset.validationFiles + settings.dataset.testFiles
-    let inputs = try DataFiles(base: base).files(paths).map { file -> FileRecord in
+    let files =
+      try settings.dataset.hub.map { try HubData.fetch($0, console: console) }
+      ?? DataSources(settings.dataset, base: project.base(for: settings.dataset))
+    let inputs = try files.all.map { file -> FileRecord in
       let bytes = (try? FileManager.default.attributesOfItem(atPath: file.url.path)[.size] as? Int) ?? 0
       return FileRecord(path: file.name, bytes: bytes, sha256: try SHA256.hex(ofFile: file.url))
     }
     let hash = try inputHash(
       "prepare 1", [try sectionYAML("dataset"), model.resolved.sha256] + inputs.map(\.sha256))
     let results = DatasetSplit.allCases.map(folder.dataset) + [folder.datasetReport]
-    if isDone(.prepare, hash, results) { return skipped(.prepare) }
+    let hasParquet =
+      settings.dataset.output == .jsonl
+      || DatasetSplit.allCases.contains { FileManager.default.fileExists(atPath: folder.datasetParquet($0).path) }
+    if hasParquet, isDone(.prepare, hash, results) { return skipped(.prepare) }
 
     try begin(.prepare, hash)
     let clock = ContinuousClock.now
     let progress = Progress(console, Words("Preparing the rows", ko: "데이터 준비"))
-    let preparation = Preparation(
-      settings: settings.dataset, base: base, encode: preparationEncode(model.tokenizer))
+    let preparation = Preparation(settings: settings.dataset, files: files, measure: ChatMeasure(model.tokenizer))
     let unit = console.text(Words("rows", ko: "행"))
-    let dataset = try preparation.run { state in
-      progress.update(state.bytes >> 10, of: state.totalBytes >> 10, detail: "KiB · \(state.rows) \(unit)")
+    let report: DatasetReport
+    do {
+      defer { progress.close() }
+      let dataset = try preparation.run { state in
+        progress.update(state.bytes >> 10, of: state.totalBytes >> 10, detail: "KiB · \(state.rows) \(unit)")
+      }
+      try dataset.write(to: folder)
+      report = dataset.report
+    } catch {
+      try fail(.prepare)
+      throw error
     }
-    try dataset.write(to: folder)
-    progress.close()
     record.datasetFiles = inputs
     record.seeds["split"] = settings.dataset.split?.seed
     try finish(.prepare, seconds: seconds(since: clock), status: .prepared)
-    let counts = dataset.report.counts
+    let counts = report.counts
     console.note(
       Words(
         "Prepared: \(counts.read) rows read, \(counts.train) to train, \(counts.validation) to validate, \(counts.test) to test, \(counts.rejected) rejected",

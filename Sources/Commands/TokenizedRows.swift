@@ -16,6 +16,12 @@ struct TokenizedRows {
     for (index, row) in encoded.enumerated() {
       let (ids, turns) = try row.get()
       var example = TokenizedExample(ids: ids, supervised: turns, line: index + 1)
+      // The model is not taught to stop where an answer was cut.
+      if chats[index].overLong == CleaningSettings.OverLong.truncate.rawValue, let last = turns.last,
+        let end = ids[last].lastIndex(where: ends.contains)
+      {
+        example = example.prefix(end)
+      }
       if example.count > training.maxSeqLength {
         guard training.overflow == .truncate, example.promptLength < training.maxSeqLength else {
           dropped += 1
