@@ -56,7 +56,7 @@ public struct EnvironmentRecord: Codable, Sendable, Equatable {
   public var threads: Int
   public var memoryBytes: Int
   public var os: String
-  /// The backend of the matrix products: "openblas 0.3.21".
+  /// Who computes the matrix products: "onednn", "lorapress (bf16), onednn (f32)".
   public var backend: String
 
   public init(
