@@ -135,6 +135,11 @@ public struct FileRecord: Codable, Sendable, Equatable {
     self.sha256 = sha256
     self.kept = kept
   }
+
+  /// Of a file that is there, under the name `path`.
+  public init(_ url: URL, path: String) throws {
+    self.init(path: path, bytes: try Digest.size(ofFile: url), sha256: try SHA256.hex(ofFile: url))
+  }
 }
 
 public struct StageRecord: Codable, Sendable, Equatable {

@@ -38,6 +38,13 @@ public class Digest {
     }
   }
 
+  /// The bytes of a file.
+  static func size(ofFile url: URL) throws(RunsError) -> Int {
+    do {
+      return try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int ?? 0
+    } catch { throw .unreadable(url.path, error) }
+  }
+
   /// The digest of all that was given; call it once.
   public func finish() -> String {
     var digest = [UInt8](repeating: 0, count: size)
@@ -92,11 +99,7 @@ public final class GitBlob: Digest {
   }
 
   public static func hex(ofFile url: URL) throws -> String {
-    let size: Int?
-    do { size = try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int } catch {
-      throw RunsError.unreadable(url.path, error)
-    }
-    let hash = GitBlob(bytes: size ?? 0)
+    let hash = GitBlob(bytes: try size(ofFile: url))
     try hash.update(file: url) { _ in }
     return hash.finish()
   }
