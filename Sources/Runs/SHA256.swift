@@ -1,7 +1,7 @@
 import CCrypto
 import Foundation
 
-/// A digest of bytes and files, as lower-case hexadecimal.
+/// A digest of bytes and files, as lower-case hexadecimal unless its bytes are asked for.
 public class Digest {
   private let context: OpaquePointer?
   private let size: Int
@@ -45,11 +45,15 @@ public class Digest {
     } catch { throw .unreadable(url.path, error) }
   }
 
-  /// The digest of all that was given; call it once.
-  public func finish() -> String {
+  /// The digest of all that was given; call this or ``finish()``, once.
+  public func bytes() -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: size)
     EVP_DigestFinal_ex(context, &digest, nil)
-    return digest.map { byte in
+    return digest
+  }
+
+  public func finish() -> String {
+    bytes().map { byte in
       let hex = String(byte, radix: 16)
       return byte < 16 ? "0" + hex : hex
     }.joined()
