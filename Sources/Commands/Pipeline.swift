@@ -295,19 +295,21 @@ final class Pipeline {
 
   private func finish(_ stage: Stage, seconds: Double, status: RunRecord.Status, resumedAt: [Int] = []) throws {
     record.status = status
-    record.stages[stage.rawValue]?.status = .done
-    record.stages[stage.rawValue]?.seconds = seconds
-    record.stages[stage.rawValue]?.resumedAt = resumedAt.isEmpty ? nil : resumedAt
+    note(stage, .done, seconds, resumedAt)
     record.artifacts = try artifacts()
     try RecordFile.write(record, to: folder.record)
   }
 
   private func interrupt(_ stage: Stage, seconds: Double, resumedAt: [Int]) throws {
     record.status = .interrupted
-    record.stages[stage.rawValue]?.status = .interrupted
+    note(stage, .interrupted, seconds, resumedAt)
+    try RecordFile.write(record, to: folder.record)
+  }
+
+  private func note(_ stage: Stage, _ status: StageRecord.Status, _ seconds: Double, _ resumedAt: [Int]) {
+    record.stages[stage.rawValue]?.status = status
     record.stages[stage.rawValue]?.seconds = seconds
     record.stages[stage.rawValue]?.resumedAt = resumedAt.isEmpty ? nil : resumedAt
-    try RecordFile.write(record, to: folder.record)
   }
 
   private func fail(_ stage: Stage) throws {
