@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The same work by transformers and PEFT, llama.cpp or matplotlib, for `compare`. Each prints one JSON object.
+"""The same work by transformers and PEFT, llama.cpp, matplotlib or sacreBLEU and rouge-score, for `compare`. Each prints one JSON object.
 
 usage: peer.py chat MODEL TRAIN.jsonl EVAL.jsonl ADAPTER f32|bf16    one pass over TRAIN in file order, 4 rows a step, padded; the adapter is saved
        peer.py step MODEL f32|bf16|nf4 ROWSxTOKENS STEPS
@@ -7,6 +7,7 @@ usage: peer.py chat MODEL TRAIN.jsonl EVAL.jsonl ADAPTER f32|bf16    one pass ov
        peer.py tokenize MODEL FILE
        peer.py llama FILE.gguf PROMPT_TOKENS NEW_TOKENS      by llama-cpp-python, on all cores
        peer.py charts METRICS.jsonl FOLDER             four loss charts of 1600x900 pixels
+       peer.py metrics PAIRS.jsonl                     by sacreBLEU and rouge-score
 
 MODEL is a Hugging Face folder. LoRA has rank 16 and alpha 32 on all linear layers, without dropout. `chat` supervises what the template prints
 after the generation prompt and takes a learning rate of 2e-4 that falls to 0 along a line.
@@ -20,6 +21,9 @@ import time
 if sys.argv[1:2] not in (["charts"], ["llama"], ["metrics"]):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
+# What is repeated to make a prompt of any length: the product's own.
+PROMPT = "대한민국의 역사와 문화에 대해 자세히 설명해 주세요. "
 
 LORA = dict(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
 
@@ -116,7 +120,7 @@ def generate(path, prompt_tokens, new_tokens):
     prompt_tokens, new_tokens = int(prompt_tokens), int(new_tokens)
     tokenizer = AutoTokenizer.from_pretrained(path)
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.bfloat16)
-    text = tokenizer("대한민국의 역사와 문화에 대해 자세히 설명해 주세요. ")["input_ids"]
+    text = tokenizer(PROMPT)["input_ids"]
     ids = torch.tensor([[text[place % len(text)] for place in range(prompt_tokens)]])
 
     def timed(count):
@@ -150,7 +154,7 @@ def llama(file, prompt_tokens, new_tokens):
     prompt_tokens, new_tokens = int(prompt_tokens), int(new_tokens)
     cores = len(os.sched_getaffinity(0))
     model = Llama(file, n_ctx=prompt_tokens + new_tokens + 8, n_threads=cores, n_threads_batch=cores, n_batch=512, verbose=False)
-    text = model.tokenize("대한민국의 역사와 문화에 대해 자세히 설명해 주세요. ".encode(), add_bos=False)
+    text = model.tokenize(PROMPT.encode(), add_bos=False)
     prompt = [text[place % len(text)] for place in range(prompt_tokens)]
     model.eval(prompt[:8])
     model.reset()

@@ -172,9 +172,7 @@ enum BenchCommand {
 
   private static func tokenize(_ arguments: Arguments, _ model: OpenedModel, _ console: Console) throws -> Figures {
     let path = try arguments.required("--data", "bench")
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw RunsError("\(path): can't be read; check that the file exists")
-    }
+    let data = try RecordFile.contents(URL(fileURLWithPath: path))
     // By bytes: to Swift "\r\n" is one character, and no line end.
     let lines = try data.split(separator: 0x0A, omittingEmptySubsequences: true).map { line in
       guard let text = String(validating: line, as: UTF8.self) else {
@@ -192,12 +190,11 @@ enum BenchCommand {
       ("seconds", JSONValue(seconds)),
     ]
   }
+
   /// Four loss charts of a log as pictures of 1600×900 pixels in files, as a page's charts are drawn: each by itself, on all cores.
   private static func charts(_ arguments: Arguments) throws -> Figures {
     let path = try arguments.required("--data", "bench")
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw RunsError("\(path): can't be read; check that the file exists")
-    }
+    let data = try RecordFile.contents(URL(fileURLWithPath: path))
     let clock = ContinuousClock()
     let start = clock.now
     let events = try MetricsLog.events(in: data, file: path)

@@ -26,9 +26,7 @@ enum BenchMetrics {
   }
 
   private static func pairs(_ path: String) throws -> [AnswerPair] {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw RunsError("\(path): can't be read; check that the file exists")
-    }
+    let data = try RecordFile.contents(URL(fileURLWithPath: path))
     let pairs = try JSONValue.lines(of: data, file: path).map { line, value in
       guard let hypothesis = value["hypothesis"]?.string, let reference = value["reference"]?.string else {
         throw FormatError(file: path, line: line, message: "has no \"hypothesis\" and \"reference\"; add them")

@@ -9,7 +9,7 @@ enum CompareCommand {
     usage: "RUN RUN... [--json] [options]",
     options: [
       Option("--json", Words("prints one JSON object", ko: "JSON 객체 하나로 출력합니다")),
-      Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+      runsOption,
     ], example: "lorapress compare korean-textbooks-qwen2.5-0.5b korean-textbooks-qwen2.5-1.5b"
   ) { arguments, console in
     let output = outputFolder(arguments)
@@ -102,32 +102,5 @@ enum CompareCommand {
           ko: "주의: 어휘의 크기가 달라 토큰마다의 손실을 비교할 수 없어요."))
     }
     return lines.map(console.text)
-  }
-}
-
-/// Columns of text on a terminal.
-enum TerminalTable {
-  /// The first column to the left, the others to the right or to the left.
-  static func lines(_ rows: [[String]], right: Bool) -> [String] {
-    let columns = rows.map(\.count).max() ?? 0
-    let widths = (0..<columns).map { column in rows.map { column < $0.count ? width($0[column]) : 0 }.max() ?? 0 }
-    return rows.map { row in
-      let line = row.enumerated().map { column, text in
-        let space = String(repeating: " ", count: widths[column] - width(text))
-        return right && column > 0 ? space + text : text + space
-      }.joined(separator: "  ")
-      return String(line.reversed().drop { $0 == " " }.reversed())
-    }
-  }
-
-  /// Columns that a text takes: two for Hangul and other wide letters, none for a mark on a letter.
-  static func width(_ text: String) -> Int {
-    text.unicodeScalars.reduce(0) { sum, scalar in
-      switch scalar.value {
-      case 0x300...0x36F, 0x1160...0x11FF, 0x200B...0x200D, 0xFE00...0xFE0F: sum
-      case 0x1100...0x115F, 0x2E80...0xD7A3, 0xF900...0xFAFF, 0xFF00...0xFF60, 0x1F300...0x1FAFF: sum + 2
-      default: sum + 1
-      }
-    }
   }
 }

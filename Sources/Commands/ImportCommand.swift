@@ -11,7 +11,7 @@ enum ImportCommand {
     usage: "PATH --id ID [options]",
     options: [
       Option("--id", "ID", Words("the run's id: letters, digits, '.', '-', '_'", ko: "실행의 id (글자, 숫자, '.', '-', '_')")),
-      Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+      runsOption,
       Option("--title", "TEXT", Words("the title of its page (default: the id)", ko: "실행 페이지의 제목 (기본: id)")),
       Option("--lang", "ko|en", Words("the language of its page (default: ko)", ko: "실행 페이지의 언어 (기본: ko)")),
     ], example: "lorapress import-run saves/qwen2.5-0.5b-lora --id qwen2.5-0.5b-lora"

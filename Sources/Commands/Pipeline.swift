@@ -61,10 +61,7 @@ final class Pipeline {
     let files =
       try settings.dataset.hub.map { try HubData.fetch($0, console: console) }
       ?? DataSources(settings.dataset, base: project.base(for: settings.dataset))
-    let inputs = try files.all.map { file -> FileRecord in
-      let bytes = (try? FileManager.default.attributesOfItem(atPath: file.url.path)[.size] as? Int) ?? 0
-      return FileRecord(path: file.name, bytes: bytes, sha256: try SHA256.hex(ofFile: file.url))
-    }
+    let inputs = try files.all.map { try FileRecord($0.url, path: $0.name) }
     let hash = try inputHash(
       "prepare 1", [try sectionYAML("dataset"), model.resolved.sha256] + inputs.map(\.sha256))
     let results = DatasetSplit.allCases.map(folder.dataset) + [folder.datasetReport]
@@ -267,14 +264,11 @@ final class Pipeline {
   /// The resolved settings under a path, as text to hash.
   private func sectionYAML(_ path: String) throws -> String { try experiment.resolvedText(at: path) }
 
-  private func inputHash(_ version: String, _ parts: [String]) throws -> String {
+  private func inputHash(_ version: String, _ parts: [String]) -> String {
     SHA256.hex(of: ([version] + parts).joined(separator: "\n"))
   }
 
-  private func seconds(since start: ContinuousClock.Instant) -> Double {
-    let elapsed = start.duration(to: .now).components
-    return Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
-  }
+  private func seconds(since start: ContinuousClock.Instant) -> Double { start.duration(to: .now) / .seconds(1) }
 
   // MARK: Record
 
@@ -301,19 +295,21 @@ final class Pipeline {
 
   private func finish(_ stage: Stage, seconds: Double, status: RunRecord.Status, resumedAt: [Int] = []) throws {
     record.status = status
-    record.stages[stage.rawValue]?.status = .done
-    record.stages[stage.rawValue]?.seconds = seconds
-    record.stages[stage.rawValue]?.resumedAt = resumedAt.isEmpty ? nil : resumedAt
+    note(stage, .done, seconds, resumedAt)
     record.artifacts = try artifacts()
     try RecordFile.write(record, to: folder.record)
   }
 
   private func interrupt(_ stage: Stage, seconds: Double, resumedAt: [Int]) throws {
     record.status = .interrupted
-    record.stages[stage.rawValue]?.status = .interrupted
+    note(stage, .interrupted, seconds, resumedAt)
+    try RecordFile.write(record, to: folder.record)
+  }
+
+  private func note(_ stage: Stage, _ status: StageRecord.Status, _ seconds: Double, _ resumedAt: [Int]) {
+    record.stages[stage.rawValue]?.status = status
     record.stages[stage.rawValue]?.seconds = seconds
     record.stages[stage.rawValue]?.resumedAt = resumedAt.isEmpty ? nil : resumedAt
-    try RecordFile.write(record, to: folder.record)
   }
 
   private func fail(_ stage: Stage) throws {
@@ -327,57 +323,18 @@ final class Pipeline {
   /// the stages.
   private func artifacts() throws -> [FileRecord] {
     guard
-      let walker = FileManager.default.enumerator(
-        at: folder.url, includingPropertiesForKeys: [.isRegularFileKey, .fileSizeKey])
+      let walker = FileManager.default.enumerator(at: folder.url, includingPropertiesForKeys: [.isRegularFileKey])
     else { return [] }
     var records: [FileRecord] = []
     for case let url as URL in walker {
-      let values = try url.resourceValues(forKeys: [.isRegularFileKey, .fileSizeKey])
+      let values = try url.resourceValues(forKeys: [.isRegularFileKey])
       guard values.isRegularFile == true, let path = folder.path(of: url), path != "run.json",
         !path.hasPrefix("charts/"), path != folder.path(of: folder.review),
         !(path.hasPrefix("evaluation/") && path.dropFirst("evaluation/".count).contains("/")),
         !path.split(separator: "/").contains(where: { $0.hasPrefix(".") })
       else { continue }
-      records.append(FileRecord(path: path, bytes: values.fileSize ?? 0, sha256: try SHA256.hex(ofFile: url)))
+      records.append(try FileRecord(url, path: path))
     }
     return records.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
   }
-}
-
-/// Turns a training's events into a progress line and a line for each evaluation.
-private final class TrainingReporter {
-  private let console: Console
-  private let progress: Progress
-
-  init(_ console: Console) {
-    self.console = console
-    progress = Progress(console, Words("Training", ko: "학습"))
-  }
-
-  func report(_ event: TrainingEvent) {
-    switch event {
-    case .started(let total, let step):
-      if step > 0 {
-        console.note(
-          Words("Continuing after step \(step) of \(total)", ko: "\(total) step 중 \(step) step 다음부터 이어서 학습합니다"))
-      }
-    case .step(let event, let total):
-      progress.update(
-        event.step, of: total,
-        detail: "loss \(shown(event.loss)) · \(Int((event.tokensPerSecond ?? 0).rounded())) tokens/s")
-    case .evaluating: break
-    case .evaluated(let event, let isBest):
-      progress.close()
-      let mark = isBest ? Words(" (best so far)", ko: " (지금까지 최저)") : ""
-      console.note(
-        Words(
-          "step \(event.step): eval_loss \(shown(event.loss))\(mark.en)",
-          ko: "step \(event.step): 검증 손실 \(shown(event.loss))\(mark.ko)"))
-    case .saved: break
-    }
-  }
-
-  func close() { progress.close() }
-
-  private func shown(_ loss: Double?) -> String { loss.map { String(format: "%.3f", $0) } ?? "—" }
 }

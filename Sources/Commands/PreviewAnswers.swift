@@ -23,6 +23,12 @@ struct PreviewRequest {
 
   func reply(_ stream: PreviewStream, headers: [(String, String)]) { send(200, stream.response(), headers) }
 
+  /// A line of text in the place of what was asked for: "404: there is no such file".
+  func say(_ status: UInt32, _ text: String, _ headers: [(String, String)] = []) {
+    let all = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")] + headers
+    reply(status, bytes: Data("\(status): \(text)\n".utf8), headers: all)
+  }
+
   private func send(_ status: UInt32, _ response: OpaquePointer?, _ headers: [(String, String)]) {
     guard let response else { return }  // No memory: an unanswered request is cut off.
     for (name, value) in headers + [("X-Content-Type-Options", "nosniff")] { lora_http_set(response, name, value) }
@@ -60,13 +66,13 @@ final class PreviewAnswers: Sendable {
       return review.answer(request, method, place, body: body)
     }
     guard method == "GET" || method == "HEAD" else {
-      return message(request, 405, "405: only GET and HEAD are answered here", [("Allow", "GET, HEAD")])
+      return request.say(405, "only GET and HEAD are answered here", [("Allow", "GET, HEAD")])
     }
     if let hosts, let host = request.header("Host"), !hosts.allow(host) {
-      return message(request, 403, "403: this preview is only for pages of this machine; open it by its own address")
+      return request.say(403, "this preview is only for pages of this machine; open it by its own address")
     }
     guard let path = PreviewPath(target: target) else {
-      return message(request, 400, "400: this address is not well-formed")
+      return request.say(400, "this address is not well-formed")
     }
     if let news, path.components.first == PreviewScript.folder {
       return own(request, method: method, names: Array(path.components.dropFirst()), news)
@@ -111,7 +117,7 @@ final class PreviewAnswers: Sendable {
       request.reply(206, file: file.descriptor, range: range, headers: headers)
     case .unsatisfiable:
       close(file.descriptor)
-      message(request, 416, "416: the file has \(file.size) bytes", [("Content-Range", "bytes */\(file.size)")])
+      request.say(416, "the file has \(file.size) bytes", [("Content-Range", "bytes */\(file.size)")])
     }
   }
 
@@ -132,7 +138,7 @@ final class PreviewAnswers: Sendable {
       let headers = [("Content-Type", PreviewType.of("reload.js")), ("Cache-Control", "no-store")]
       return request.reply(200, bytes: Data(PreviewScript.source.utf8), headers: headers)
     }
-    guard names.count == 2, names[0] == "events" else { return message(request, 404, "404: there is no such file") }
+    guard names.count == 2, names[0] == "events" else { return request.say(404, "there is no such file") }
     let headers = [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-store")]
     // A stream without an end would keep HEAD waiting for a length.
     guard method == "GET" else { return request.reply(200, bytes: Data(), headers: headers) }
@@ -140,15 +146,15 @@ final class PreviewAnswers: Sendable {
   }
 
   private func redirect(_ request: PreviewRequest, to path: PreviewPath) {
-    message(request, 301, "301: this is a folder", [("Location", path.asFolder)])
+    request.say(301, "this is a folder", [("Location", path.asFolder)])
   }
 
   private func notFound(_ request: PreviewRequest) {
     guard case .file(let page) = PreviewFolder.open(folder, ["404.html"]) else {
-      let text = "404: there is no such file in this folder"
-      guard let news else { return message(request, 404, text) }
+      let text = "there is no such file in this folder"
+      guard let news else { return request.say(404, text) }
       // A page, so that it can show why there is no site yet, and come again when there is one.
-      let body = Data("<!doctype html>\n<title>404</title>\n<body>\n<p>\(text)</p>\n</body>\n".utf8)
+      let body = Data("<!doctype html>\n<title>404</title>\n<body>\n<p>404: \(text)</p>\n</body>\n".utf8)
       return request.reply(
         404, bytes: PreviewScript.inject(into: body, version: news.version),
         headers: [("Content-Type", PreviewType.of("404.html")), ("Cache-Control", "no-store")])
@@ -156,13 +162,6 @@ final class PreviewAnswers: Sendable {
     if let news { return sendPage(page, 404, to: request, news) }
     let headers = [("Content-Type", PreviewType.of("404.html")), ("Cache-Control", "no-cache")]
     request.reply(404, file: page.descriptor, range: 0..<page.size, headers: headers)
-  }
-
-  private func message(
-    _ request: PreviewRequest, _ status: UInt32, _ text: String, _ headers: [(String, String)] = []
-  ) {
-    let all = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")] + headers
-    request.reply(status, bytes: Data((text + "\n").utf8), headers: all)
   }
 }
 
@@ -197,58 +196,6 @@ enum PreviewTag {
       let name = part.trimmingCharacters(in: .whitespaces)
       return name == "*" || name == tag || name == "W/" + tag
     }
-  }
-}
-
-/// The path of a request, decoded: names without `/`, NUL, `.` or `..`.
-struct PreviewPath: Equatable {
-  let components: [String]
-  /// Also true of the root.
-  let hasTrailingSlash: Bool
-
-  /// Nil when the target is no absolute path, has a broken escape, bytes that are not UTF-8, or tries to leave the
-  /// folder (`..`, also as %2e%2e; an encoded slash or NUL). A browser resolves `..` by itself and never sends these.
-  init?(target: String) {
-    guard target.utf8.first == UInt8(ascii: "/") else { return nil }
-    var names: [String] = []
-    for part in target.utf8.split(separator: UInt8(ascii: "/")) {
-      guard let name = Self.decode(part), name != ".", name != ".." else { return nil }
-      names.append(name)
-    }
-    components = names
-    hasTrailingSlash = target.utf8.last == UInt8(ascii: "/")
-  }
-
-  private static func decode(_ part: Substring.UTF8View) -> String? {
-    var bytes: [UInt8] = []
-    var rest = part[...]
-    while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte)
-        continue
-      }
-      guard let high = rest.popFirst().flatMap(hexValue), let low = rest.popFirst().flatMap(hexValue) else {
-        return nil
-      }
-      bytes.append(high * 16 + low)
-    }
-    guard !bytes.contains(0), !bytes.contains(UInt8(ascii: "/")) else { return nil }
-    return String(validating: bytes, as: UTF8.self)
-  }
-
-  private static func hexValue(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
-    }
-  }
-
-  /// The same folder with its slash. It starts with one slash only, so that `//elsewhere` never leads to another host.
-  var asFolder: String {
-    let allowed = CharacterSet.urlPathAllowed.subtracting(CharacterSet(charactersIn: "/"))
-    return "/" + components.map { ($0.addingPercentEncoding(withAllowedCharacters: allowed) ?? $0) + "/" }.joined()
   }
 }
 

@@ -11,7 +11,7 @@ public struct PreviewServerError: Error, CustomStringConvertible, Sendable, Equa
 
 /// Shows a folder of files at an address of this machine, for looking at a site before it is published.
 ///
-/// Answers GET and HEAD only, never with anything outside the folder, and asks the browser to ask again each time: after a new
+/// Of the folder answers GET and HEAD only, never with anything outside it, and asks the browser to ask again each time: after a new
 /// `render` a reload shows the new page. The folder is looked up anew for each request, so it may be replaced meanwhile.
 public final class PreviewServer: @unchecked Sendable {  // `server` is guarded by `lock`; the rest never changes.
   /// Where the site is: `http://127.0.0.1:8000/`.

@@ -42,6 +42,10 @@ struct Project: Sendable {
   }
 }
 
+/// `--output` of the commands that only read runs.
+let runsOption = Option(
+  "--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)"))
+
 /// `--output DIR`, by default `output` in the current folder.
 func outputFolder(_ arguments: Arguments) -> URL {
   URL(fileURLWithPath: arguments.value("--output") ?? "output").standardizedFileURL

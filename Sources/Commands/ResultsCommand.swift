@@ -8,7 +8,7 @@ enum ResultsCommand {
     usage: "RUN [--json] [options]",
     options: [
       Option("--json", Words("prints evaluation/metrics.json as it is", ko: "evaluation/metrics.json을 그대로 출력합니다")),
-      Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+      runsOption,
     ], example: "lorapress results korean-textbooks-qwen2.5-0.5b"
   ) { arguments, console in
     let folder = try runFolder(arguments.single("RUN", "results"), output: outputFolder(arguments))
@@ -57,7 +57,7 @@ struct ResultsTable {
       guard let pair = record.sets[set] else { return [] }
       return scores(set, pair.base, pair.tuned, record.deltas?[set])
     }
-    return aligned(rows) + trained
+    return TerminalTable.lines(rows, right: true) + trained
   }
 
   private var lossName: String {
@@ -83,7 +83,7 @@ struct ResultsTable {
       guard let first = trained.sets[set], let second = record.sets[set]?.tuned else { return [] }
       return scores(set, first, second, trained.deltas[set])
     }
-    return [""] + aligned(rows)
+    return [""] + TerminalTable.lines(rows, right: true)
   }
 
   private func scores(
@@ -120,30 +120,5 @@ struct ResultsTable {
     guard let interval = delta.interval, interval.count == 2 else { return signed(delta.value, decimals) }
     let mark = delta.isClear == false ? "~ " : ""
     return "\(mark)\(signed(delta.value, decimals)) [\(shown(interval[0], decimals)), \(shown(interval[1], decimals))]"
-  }
-
-  private func aligned(_ rows: [[String]]) -> [String] {
-    let columns = rows.first?.count ?? 0
-    let widths = (0..<columns).map { column in rows.map { width($0[column]) }.max() ?? 0 }
-    return rows.map { row in
-      row.enumerated().map { column, text in
-        let space = String(repeating: " ", count: widths[column] - width(text))
-        return column == 0 ? text + space : space + text
-      }.joined(separator: "  ").trimmingEnd()
-    }
-  }
-
-  /// Columns on a terminal: Hangul takes two.
-  private func width(_ text: String) -> Int {
-    text.unicodeScalars.reduce(0) {
-      $0 + ((0x1100...0x115F).contains($1.value) || (0x2E80...0xD7A3).contains($1.value) ? 2 : 1)
-    }
-  }
-}
-
-extension String {
-  /// Without spaces at the end.
-  fileprivate func trimmingEnd() -> String {
-    String(self[..<(lastIndex { $0 != " " }.map(index(after:)) ?? startIndex)])
   }
 }

@@ -76,7 +76,7 @@ final class ReviewAnswers: Sendable {
     do {
       if let fault = refusal(of: request, method, place) { throw fault }
       switch place {
-      case .bare(let path): send(request, 301, "this is a folder", [("Location", path.asFolder)])
+      case .bare(let path): request.say(301, "this is a folder", [("Location", path.asFolder)])
       case .list: list(request)
       case .page(let run):
         let sheet = try desk.sheet(run)
@@ -92,9 +92,9 @@ final class ReviewAnswers: Sendable {
       case .nothing: break  // Refused above.
       }
     } catch let fault as ReviewFault {
-      send(request, fault.status, fault.text, fault.headers)
+      request.say(fault.status, fault.text, fault.headers)
     } catch {
-      send(request, 500, "\(error)")
+      request.say(500, "\(error)")
     }
   }
 
@@ -110,7 +110,7 @@ final class ReviewAnswers: Sendable {
   private func list(_ request: PreviewRequest) {
     let runs = desk.runs()
     if runs.count == 1, let run = runs.first {
-      return send(request, 302, "there is one run to judge", [("Location", Self.path(of: run))])
+      return request.say(302, "there is one run to judge", [("Location", Self.path(of: run))])
     }
     page(request, ReviewPage.list(runs.map { (id: $0.id, path: Self.path(of: $0)) }))
   }
@@ -134,12 +134,5 @@ final class ReviewAnswers: Sendable {
     request.reply(
       200, bytes: Data(value.text().utf8),
       headers: [("Content-Type", PreviewType.of("state.json")), ("Cache-Control", "no-store")])
-  }
-
-  private func send(
-    _ request: PreviewRequest, _ status: UInt32, _ text: String, _ headers: [(String, String)] = []
-  ) {
-    let all = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")] + headers
-    request.reply(status, bytes: Data("\(status): \(text)\n".utf8), headers: all)
   }
 }

@@ -18,7 +18,7 @@ enum ReviewCommand {
     options: [
       Option("--out", "FILE", Words("page: where the page is written (.html)", ko: "page: 페이지를 쓸 파일 (.html)")),
       reviewer,
-      Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+      runsOption,
     ], example: "lorapress review page korean-textbooks-qwen2.5-0.5b --out review.html"
   ) { arguments, console in
     let output = outputFolder(arguments)
@@ -55,8 +55,7 @@ enum ReviewCommand {
   private static func take(_ arguments: Arguments, _ output: URL, _ console: Console) throws {
     let sheet = try ReviewSheet(runFolder(arguments.positional[1], output: output))
     let exports = try arguments.positional.dropFirst(2).map { path -> ReviewExport in
-      let data: Data
-      do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch { throw RunsError.unreadable(path, error) }
+      let data = try RecordFile.contents(URL(fileURLWithPath: path))
       return try ReviewExport(parsing: data, file: path, run: sheet.run.id, samples: sheet.samples)
     }
     let taken = try ReviewFile(sheet.run).update { record in exports.reduce(0) { $0 + record.merge($1.review) } }

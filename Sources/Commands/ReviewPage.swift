@@ -36,7 +36,7 @@ struct ReviewPage {
 
   /// A page of links to the runs' pages, in both languages.
   static func list(_ runs: [(id: String, path: String)]) -> Text {
-    let links = runs.map { "<li><a href=\"\(escaped($0.path))\">\(escaped($0.id))</a></li>\n" }.joined()
+    let links = runs.map { "<li><a href=\"\(Escape.html($0.path))\">\(Escape.html($0.id))</a></li>\n" }.joined()
     let words =
       runs.isEmpty
       ? "아직 판정할 답이 없어요. 실행을 평가하면 여기에 나와요. · There are no answers yet: evaluate a run."
@@ -54,8 +54,8 @@ struct ReviewPage {
     // "</script>" in an answer must not end the element.
     let data = JSONValue.object(setup).text().replacing("<", with: "\\u003c")
     var body = ReviewPageMarkup.body
-    for (name, word) in words { body = body.replacing("{\(name)}", with: Self.escaped(word)) }
-    body = body.replacing("{title}", with: Self.escaped(sheet.title))
+    for (name, word) in words { body = body.replacing("{\(name)}", with: Escape.html(word)) }
+    body = body.replacing("{title}", with: Escape.html(sheet.title))
     return Self.page(
       lang: language.rawValue, title: "\(words["heading"] ?? "") · \(sheet.title)",
       body: body + "<script type=\"application/json\" id=\"setup\">\(data)</script>\n", script: ReviewPageScript.source)
@@ -75,7 +75,7 @@ struct ReviewPage {
       <meta http-equiv="Content-Security-Policy" content="\(policy)">
       <meta name="color-scheme" content="light dark">
       <meta name="robots" content="noindex">
-      <title>\(escaped(title))</title>
+      <title>\(Escape.html(title))</title>
       <link rel="icon" href="data:,">
       <style>
       \(ReviewPageMarkup.style)
@@ -91,16 +91,9 @@ struct ReviewPage {
 
   /// SHA-256 in base 64, as a Content-Security-Policy names a script.
   private static func digest(_ text: String) -> String {
-    let hex = Array(SHA256.hex(of: text).utf8)
-    let bytes = stride(from: 0, to: hex.count - 1, by: 2).compactMap {
-      UInt8(String(decoding: hex[$0...$0 + 1], as: UTF8.self), radix: 16)
-    }
-    return Data(bytes).base64EncodedString()
-  }
-
-  private static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-      .replacing("\"", with: "&quot;")
+    let hash = SHA256()
+    hash.update(text)
+    return Data(hash.bytes()).base64EncodedString()
   }
 
   /// Words of the page and of its script, which fills in `{…}`.

@@ -1,3 +1,5 @@
+import Runs
+
 /// The review page's elements and looks. Words stand in braces.
 enum ReviewPageMarkup {
   static let body = #"""
@@ -10,7 +12,7 @@ enum ReviewPageMarkup {
     <form id="who" hidden>
     <p>{intro}</p>
     <label for="name">{name}</label>
-    <p class="row"><input id="name" maxlength="40" autocomplete="off" required aria-describedby="name-hint"> <button class="strong">{start}</button></p>
+    <p class="row"><input id="name" maxlength="\#(ReviewerName.longest)" autocomplete="off" required aria-describedby="name-hint"> <button class="strong">{start}</button></p>
     <p class="hint" id="name-hint">{name_hint}</p>
     </form>
     <div id="desk" hidden>
@@ -23,7 +25,7 @@ enum ReviewPageMarkup {
     \#(answer("B"))
     </div>
     <p class="label"><label for="note" id="note-label"></label></p>
-    <textarea id="note" rows="2" maxlength="2000" aria-describedby="note-hint"></textarea>
+    <textarea id="note" rows="2" maxlength="\#(GivenVerdict.longestNote)" aria-describedby="note-hint"></textarea>
     <p class="hint" id="note-hint">{note_hint}</p>
     <p class="row"><button type="button" id="previous"><kbd>←</kbd> {previous}</button> <button type="button" id="next"><kbd>→</kbd> {next}</button> <button type="button" id="undo"><kbd>u</kbd> {undo}</button></p>
     </div>

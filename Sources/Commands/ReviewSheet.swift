@@ -10,6 +10,8 @@ struct ReviewSheet: Sendable {
   let samples: [AnswerSample]
   /// Tells these answers from others of the same run.
   let answers: String
+  /// The numbers of the questions.
+  let questions: Set<Int>
 
   init(_ run: RunFolder) throws {
     guard FileManager.default.fileExists(atPath: run.samples.path) else {
@@ -21,6 +23,7 @@ struct ReviewSheet: Sendable {
     }
     title = try RecordFile.read(RunRecord.self, from: run.record).title ?? run.id
     answers = AnswerSample.readingHash(samples)
+    questions = Set(samples.map(\.number))
     self.run = run
   }
 
@@ -48,9 +51,8 @@ struct ReviewSheet: Sendable {
 
   /// What is judged so far, by sides. Verdicts on questions that are no more are left out.
   func verdicts(of reviewer: String, in record: ReviewRecord) -> JSONValue {
-    let numbers = Set(samples.map(\.number))
-    return .array(
-      record.verdicts(by: reviewer, of: answers).filter { numbers.contains($0.number) }.map { json($0, reviewer) })
+    .array(
+      record.verdicts(by: reviewer, of: answers).filter { questions.contains($0.number) }.map { json($0, reviewer) })
   }
 
   func json(_ verdict: ReviewRecord.Verdict, _ reviewer: String) -> JSONValue {
@@ -89,27 +91,16 @@ struct ReviewDesk: Sendable {
     ]
   }
 
-  /// Keeps one verdict: `{"number", "side", "verdict", "note"}`. Returns all that the reviewer has judged.
+  /// Keeps one ``GivenVerdict``. Returns all that the reviewer has judged.
   func judge(_ id: String, answers: String, reviewer: String, _ given: JSONValue) throws -> JSONValue {
     let sheet = try current(id, answers)
-    guard let number = given["number"]?.integer, sheet.samples.contains(where: { $0.number == number }) else {
-      throw ReviewFault(400, "\"number\" is no question of this run")
+    let verdict: GivenVerdict
+    do { verdict = try GivenVerdict(given, questions: sheet.questions) } catch {
+      throw ReviewFault(400, "\"\(error.key)\" \(error.what)")
     }
-    guard let side = given["side"]?.string.flatMap(BlindOrder.Side.init) else {
-      throw ReviewFault(400, "\"side\" must be A or B")
-    }
-    guard let judgement = given["verdict"]?.string.flatMap(ReviewRecord.Judgement.init) else {
-      throw ReviewFault(400, "\"verdict\" must be natural, awkward or wrong")
-    }
-    let note = given["note"] ?? ""
-    guard let text = note.string, text.count <= ReviewExport.longestNote else {
-      throw ReviewFault(400, "\"note\" must be a text of at most \(ReviewExport.longestNote) characters")
-    }
-    let verdict = ReviewRecord.Verdict(
-      number: number, answer: BlindOrder.model(side, answers: answers, reviewer: reviewer, number: number),
-      verdict: judgement, note: text.isEmpty ? nil : text, time: Self.now())
     return try ReviewFile(sheet.run).update { record in
-      record.judge(verdict, by: reviewer, of: answers)
+      record.judge(
+        verdict.verdict(answers: answers, reviewer: reviewer, time: Self.now()), by: reviewer, of: answers)
       return ["verdicts": sheet.verdicts(of: reviewer, in: record)]
     }
   }

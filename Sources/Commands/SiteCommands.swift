@@ -10,7 +10,7 @@ enum SiteCommands {
       Option(
         "--run", "ID", repeats: true,
         Words("a run that must be there (default: all there are)", ko: "꼭 있어야 하는 실행 (기본: 있는 것 모두)")),
-      Option("--output", "DIR", Words("where the runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+      runsOption,
       Option(
         "--no-cards",
         Words(

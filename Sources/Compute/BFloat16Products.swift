@@ -4,11 +4,11 @@ import COneDNN
 /// Products of numbers held in bfloat16, with float32 sums and results.
 extension CPUBackend {
   /// Who computes them.
-  public enum BFloat16Products: Sendable {
+  public enum BFloat16Products: String, Sendable {
     /// Our kernel over packed panels, for AVX512-BF16.
-    case panels
+    case panels = "lorapress"
     /// oneDNN, which knows AMX and Arm too; where it has no code for the CPU, the numbers are widened.
-    case oneDNN
+    case oneDNN = "onednn"
 
     public static var fastest: BFloat16Products { ck_bf16_products_here() != 0 ? .panels : .oneDNN }
   }

@@ -1,14 +1,14 @@
 /// The whole-matrix operations a decoder and its training are made of.
 ///
 /// Everything above `Compute` speaks of matrices and of these operations, never of pointers. Two backends answer:
-/// ``ReferenceBackend`` (plain loops, sums in double precision, the oracle) and ``CPUBackend`` (OpenBLAS and vector
-/// kernels). A GPU backend would be one more type in this folder.
+/// ``ReferenceBackend`` (plain loops, sums in double precision, the oracle) and ``CPUBackend`` (libraries' products and
+/// vector kernels). A GPU backend would be one more type in this folder.
 ///
 /// Shapes in comments are (rows, columns), row-major. T is the number of packed tokens, D the model's width,
 /// V the vocabulary, r the LoRA rank. All results depend on their inputs and the thread count alone: the order of every
 /// sum is fixed.
 public protocol Backend: Sendable {
-  /// A name for logs and records: "reference", "openblas".
+  /// Who computes the matrix products, for records: "reference", "openblas".
   var name: String { get }
 
   // MARK: Products

@@ -3,12 +3,13 @@ import CKernels
 import COneDNN
 import Synchronization
 
-/// The fast backend: matrix products by oneDNN or OpenBLAS, everything else by the vector kernels of `CKernels`.
+/// The fast backend: float32 products by oneDNN or OpenBLAS, bfloat16 ones by our own kernel or oneDNN, everything else by the vector kernels
+/// of `CKernels`.
 ///
 /// Work is cut into parts by this type and each library is told to stay on the calling thread, so that no library's own
 /// threads wait in a loop on the cores the kernels need.
 public final class CPUBackend: Backend {
-  /// Who computes the matrix products.
+  /// Who computes the float32 products.
   public enum Products: String, Sendable {
     case openBLAS = "openblas"
     case oneDNN = "onednn"
@@ -25,7 +26,11 @@ public final class CPUBackend: Backend {
   let wide = Scratch { Storage(count: $0) }
   let raw = Scratch { RawRoom(byteCount: $0) }
 
-  public var name: String { products.rawValue }
+  /// "lorapress (bf16), onednn (f32)"; one library alone where it computes both.
+  public var name: String {
+    let (bf16, f32) = (bfloat16.rawValue, products.rawValue)
+    return bf16 == f32 ? f32 : "\(bf16) (bf16), \(f32) (f32)"
+  }
 
   /// A backend on `threads` threads, by default as many as the process may use.
   public init(threads: Int? = nil, products: Products = .fastest, bfloat16: BFloat16Products = .fastest) {

@@ -12,6 +12,11 @@ public struct Rejection: Error, Sendable, Equatable {
   }
 }
 
+extension ChatRow.Message {
+  /// What it is to the row, in reasons of rejection: "question", "answer", "system".
+  var part: String { ["user": "question", "assistant": "answer"][role] ?? role }
+}
+
 /// A chat that a raw row became, and by which rule where its text had to be read.
 public struct Conversation: Sendable, Equatable {
   public var messages: [ChatRow.Message]
@@ -133,8 +138,7 @@ extension ColumnMapping {
     guard let last = turns.last else { throw Rejection("no_question", "the conversation has no question") }
     if last.role != "assistant" { throw Rejection("no_answer", "the conversation does not end with an answer") }
     for (index, message) in messages.enumerated() where message.content.trimmingWhitespace().isEmpty {
-      let what = ["user": "question", "assistant": "answer"][message.role] ?? message.role
-      throw Rejection("empty_\(what)", "message \(index + 1) is empty")
+      throw Rejection("empty_\(message.part)", "message \(index + 1) is empty")
     }
     return messages
   }

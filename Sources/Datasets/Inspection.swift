@@ -10,15 +10,14 @@ public struct Inspection: Sendable {
     public var container: String
     /// "question/answer"
     public var schema: String
-    /// Role and the column or template it is made from: system, user, assistant; messages; text, rules.
-    public var mapping: [(role: String, template: String)]
+    public var mapping: [Role]
     public var files: [String]
+  }
 
-    public static func == (left: Layout, right: Layout) -> Bool {
-      left.container == right.container && left.schema == right.schema && left.files == right.files
-        && left.mapping.map(\.role) == right.mapping.map(\.role)
-        && left.mapping.map(\.template) == right.mapping.map(\.template)
-    }
+  /// A role of a mapping and the column or template it is made from: system, user, assistant; messages; text, rules.
+  public struct Role: Sendable, Equatable {
+    public var role: String
+    public var template: String
   }
 
   /// A reason for which rows are left out, with one of them.
@@ -108,18 +107,15 @@ public struct Inspection: Sendable {
 
   private mutating func add(_ table: Table) {
     let description = table.mapping.description
-    let mapping = Self.roles.compactMap { role in description[role].map { (role: role, template: $0) } }
-    var layout = Layout(
-      container: table.container, schema: table.mapping.name, mapping: mapping, files: [table.file])
-    for (index, known) in layouts.enumerated() {
-      layout.files = known.files
-      if layout == known {
-        layouts[index].files.append(table.file)
-        return
-      }
+    let mapping = Self.roles.compactMap { role in description[role].map { Role(role: role, template: $0) } }
+    let (container, schema) = (table.container, table.mapping.name)
+    if let known = layouts.firstIndex(where: {
+      $0.container == container && $0.schema == schema && $0.mapping == mapping
+    }) {
+      layouts[known].files.append(table.file)
+    } else {
+      layouts.append(Layout(container: container, schema: schema, mapping: mapping, files: [table.file]))
     }
-    layout.files = [table.file]
-    layouts.append(layout)
   }
 
   /// The most frequent reason first, each with its first row.

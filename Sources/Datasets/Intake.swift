@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Korean
 import Runs
 
 /// Takes raw rows in: converts them one by one, measures them by the block, and sorts them into kept and rejected.
@@ -215,8 +216,7 @@ final class Intake {
           text = plain
         }
         if text.trimmingWhitespace().isEmpty {
-          let what = ["user": "question", "assistant": "answer"][message.role] ?? message.role
-          throw Rejection("empty_\(what)", "message \(index + 1) holds nothing but control characters")
+          throw Rejection("empty_\(message.part)", "message \(index + 1) holds nothing but control characters")
         }
       }
       if settings.cleaning.unicode == .nfc {

@@ -65,8 +65,3 @@ extension RawRow {
     }
   }
 }
-
-extension String {
-  /// Whether a syllable of Hangul is in it.
-  var hasHangul: Bool { unicodeScalars.contains { (0xAC00...0xD7A3).contains($0.value) } }
-}

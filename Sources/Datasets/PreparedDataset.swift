@@ -79,22 +79,17 @@ public struct PreparedDataset: Sendable {
       try AtomicFile.write(to: run.dataset(split)) { file in
         for (index, place) in places.enumerated() {
           guard split == .test, let kind = kinds[index] else {
-            try file.write(try spool.bytes(place))
-            try file.write(Self.lineEnd)
+            try file.write(line: try spool.bytes(place))
             continue
           }
           var row = try spool.chat(place)
           row.kind = kind
-          try file.write(Data(try RecordFile.line(row).utf8))
-          try file.write(Self.lineEnd)
+          try file.write(line: Data(try RecordFile.line(row).utf8))
         }
       }
     }
     try AtomicFile.write(to: run.rejectedRows) { file in
-      for place in rejectedPlaces {
-        try file.write(try spool.bytes(place))
-        try file.write(Self.lineEnd)
-      }
+      for place in rejectedPlaces { try file.write(line: try spool.bytes(place)) }
     }
     for split in DatasetSplit.allCases {
       let parquet = run.datasetParquet(split)
@@ -107,8 +102,6 @@ public struct PreparedDataset: Sendable {
     try AtomicFile.write(DatasetCard(dataset: self, name: run.id).text, to: run.datasetCard)
     try RecordFile.write(report, to: run.datasetReport)
   }
-
-  private static let lineEnd = Data([0x0A])
 }
 
 extension Spool {

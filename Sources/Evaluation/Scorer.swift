@@ -50,12 +50,7 @@ public struct Scorer: Sendable {
     return scores
   }
 
-  /// The scores of a set of answers by the same names, each with its signature and its interval.
-  public func corpusScores(_ pairs: [AnswerPair]) -> [String: EvaluationRecord.Score] {
-    records(metrics.map { draw(CountTable($0, pairs)) })
-  }
-
-  /// The scores of a set of answers alone.
+  /// The scores of a set of answers by the same names, alone.
   public func corpusValues(_ pairs: [AnswerPair]) -> [String: Double] {
     var values: [String: Double] = [:]
     for metric in metrics {
@@ -64,7 +59,7 @@ public struct Scorer: Sendable {
     return values
   }
 
-  /// The scores of two models' answers to the same questions, and what changed from the first to the second.
+  /// The scores of two models' answers to the same questions, each with its signature and its interval, and what changed from the first to the second.
   public func compare(
     _ first: [AnswerPair], _ second: [AnswerPair]
   ) -> (

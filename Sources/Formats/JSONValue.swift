@@ -114,10 +114,10 @@ extension JSONValue {
     guard pointer.hasPrefix("/") else { return nil }
     var here = self
     for part in pointer.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-      let token = String(part.replacing("~1", with: "/").replacing("~0", with: "~"))
+      let token = JSONPointer.key(part)
       switch here {
       case .object(let object):
-        guard let next = object[String(token)] else { return nil }
+        guard let next = object[token] else { return nil }
         here = next
       case .array(let elements):
         guard let index = Int(token), String(index) == token, elements.indices.contains(index) else { return nil }
@@ -126,5 +126,16 @@ extension JSONValue {
       }
     }
     return here
+  }
+}
+
+/// The parts of a JSON Pointer (RFC 6901), in which "~" and "/" of a key stand for themselves.
+public enum JSONPointer {
+  /// A key as a part: "a/b" is "a~1b".
+  public static func part(_ key: String) -> String { key.replacing("~", with: "~0").replacing("/", with: "~1") }
+
+  /// The key that a part means.
+  public static func key(_ part: some StringProtocol) -> String {
+    String(part).replacing("~1", with: "/").replacing("~0", with: "~")
   }
 }

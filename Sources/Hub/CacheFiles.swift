@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Runs
 
 /// Where what was fetched is kept: `$LORAPRESS_CACHE`, else `$XDG_CACHE_HOME/lorapress`, else `~/.cache/lorapress`.
 enum CacheFolder {
@@ -21,8 +22,7 @@ enum CacheFolder {
     do {
       try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     } catch {
-      let code = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.code
-      throw HubError.storage(url.path, code: code.map(Int32.init) ?? EACCES)
+      throw HubError.storage(url.path, code: RunsError.code(error) ?? EACCES)
     }
   }
 }
@@ -51,19 +51,12 @@ final class PartialFile {
   }
 
   func append(_ bytes: UnsafeRawBufferPointer) throws {
-    var rest = bytes
-    while let base = rest.baseAddress, rest.count > 0 {
-      let written = write(descriptor, base, rest.count)
-      if written < 0 {
-        if errno == EINTR { continue }
-        throw HubError.storage(path, code: errno)
-      }
-      count += written
-      rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-    }
+    let failure = AtomicFile.writeAll(bytes, to: descriptor)
+    refresh()
+    guard failure == 0 else { throw HubError.storage(path, code: failure) }
   }
 
-  /// Looks again how long the file is, after a child process wrote to the descriptor.
+  /// Looks again how long the file is, after something was written to the descriptor.
   func refresh() { count = Int(lseek(descriptor, 0, SEEK_END)) }
 
   /// Throws where the disk has not so many bytes left.

@@ -23,8 +23,9 @@ struct DatasetLayout: Equatable {
     let readable = files.filter { family($0) != nil }
     if readable.isEmpty {
       let endings = Set(files.map { ($0 as NSString).pathExtension }.filter { !$0.isEmpty }).sorted()
+      let found = endings.isEmpty ? "" : " (its files end in \(endings.joined(separator: ", ")))"
       throw HubError(
-        subject, "holds no file that can be read (its files end in \(endings.joined(separator: ", ")))",
+        subject, "holds no file that can be read\(found)",
         remedy: "look for its Parquet copy: dataset.hub.revision: refs/convert/parquet")
     }
     let cards = try readme.map { try Self.cards(in: $0, subject: subject) } ?? []

@@ -50,6 +50,11 @@ struct DatasetRepository {
 
   // MARK: - Asking
 
+  /// Throws where HF_HUB_OFFLINE forbids to ask.
+  func requireNetwork() throws(NotReached) {
+    if access.isOffline { throw NotReached(reason: "HF_HUB_OFFLINE is set") }
+  }
+
   private func endpoint() throws -> String {
     do { return try access.endpoint() } catch {
       throw HubError(subject, error.reason, remedy: "correct it, or leave it unset for huggingface.co")
@@ -59,6 +64,7 @@ struct DatasetRepository {
   private func api(_ rest: String) throws -> String { "\(try endpoint())/api/datasets/\(path)/\(rest)" }
 
   private func get(_ url: String, revision: String) throws -> (JSONValue, next: String?) {
+    try requireNetwork()
     var failures = 0
     while true {
       var body = Data()

@@ -97,7 +97,6 @@ struct DatasetPull {
     if DatasetRepository.isCommit(revision), FileIdentity(index(of: revision).path) != nil { return revision }
     let reference = place.appendingPathComponent("refs/\(DatasetRepository.encoded(revision))")
     do {
-      if repository.access.isOffline { throw DatasetRepository.NotReached(reason: "HF_HUB_OFFLINE is set") }
       let commit = try repository.commit(of: revision)
       try keep(Data("\(commit)\n".utf8), at: reference)
       return commit
@@ -148,7 +147,7 @@ struct DatasetPull {
       if try isThere(file, commit) { done += file.bytes } else { missing.append(file) }
     }
     guard !missing.isEmpty else { return }
-    if repository.access.isOffline { throw DatasetRepository.NotReached(reason: "HF_HUB_OFFLINE is set") }
+    try repository.requireNetwork()
     if tells { progress(.fetching(files: missing.count, bytes: total - done)) }
     for file in missing {
       let target = url(of: file.path, commit)

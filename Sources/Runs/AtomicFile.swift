@@ -40,8 +40,7 @@ public enum AtomicFile {
     do {
       try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     } catch {
-      let code = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.code
-      throw .unwritable(url.path, code: code.map(Int32.init) ?? EACCES)
+      throw .unwritable(url.path, code: RunsError.code(error) ?? EACCES)
     }
   }
 
@@ -74,8 +73,10 @@ extension AtomicFile {
       self.url = url
     }
 
-    public func write(_ data: Data) throws(RunsError) {
-      buffer.append(data)
+    /// "\n" is added.
+    public func write(line: Data) throws(RunsError) {
+      buffer.append(line)
+      buffer.append(0x0A)
       if buffer.count >= Self.bufferBytes { try flush() }
     }
 

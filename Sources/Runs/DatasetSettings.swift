@@ -1,3 +1,4 @@
+/// Which rows an experiment takes, what becomes of them, and how they are split.
 public struct DatasetSettings: SettingsSection, Sendable, Equatable {
   public var files: [String] = []
   public var validationFiles: [String] = []
@@ -30,8 +31,8 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
     try binder.bind(optionalSection: "format", &format, empty: FormatSettings())
     try binder.bind("max_tokens", &maxTokens) { $0 >= 1 ? nil : "at least 1" }
     try binder.bind("offset", &offset) { $0 >= 0 ? nil : "0 or more" }
-    try binder.bind("sample", &sample) { $0.map { $0 >= 1 } ?? true ? nil : "at least 1" }
-    try binder.bind("limit", &limit) { $0.map { $0 >= 1 } ?? true ? nil : "at least 1" }
+    try binder.bind("sample", &sample) { $0 >= 1 ? nil : "at least 1" }
+    try binder.bind("limit", &limit) { $0 >= 1 ? nil : "at least 1" }
     try binder.bind(section: "cleaning", &cleaning)
     try binder.bind(optionalSection: "split", &split, empty: SplitSettings())
     try binder.bind("output", &output)
@@ -71,9 +72,7 @@ public struct CleaningSettings: SettingsSection, Sendable, Equatable {
   public init() {}
 
   public mutating func bind(_ binder: inout SettingsBinder) throws {
-    func share(_ value: Double?) -> String? {
-      value.map { $0 > 0 && $0 <= 1 } ?? true ? nil : "a share above 0, up to 1"
-    }
+    func share(_ value: Double) -> String? { value > 0 && value <= 1 ? nil : "a share above 0, up to 1" }
     try binder.bind("unicode", &unicode)
     try binder.bind("control_characters", &controlCharacters)
     try binder.bind("duplicates", &duplicates)
@@ -121,6 +120,7 @@ public struct FormatSettings: SettingsSection, Sendable, Equatable {
   }
 }
 
+/// How the rows are shared out between training, validation and test.
 public struct SplitSettings: SettingsSection, Sendable, Equatable {
   /// The share of rows kept for validation.
   public var validation = 0.08

@@ -1,5 +1,6 @@
 import Formats
 
+/// How base and tuned model answer the test questions, and what the answers are scored by.
 public struct EvaluationSettings: SettingsSection, Sendable, Equatable {
   public enum Metric: String, CaseIterable, SettingValue, Sendable {
     case bleu

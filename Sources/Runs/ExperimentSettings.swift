@@ -1,5 +1,6 @@
 import Formats
 
+/// All settings of an experiment file; what is not written there has its default.
 public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
   public var name = ""
   public var model = ModelSettings()
@@ -81,6 +82,7 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
   }
 }
 
+/// Which model is tuned, and how its weights are held.
 public struct ModelSettings: SettingsSection, Sendable, Equatable {
   /// The precision of the frozen weights; the adapter is float32 always.
   public enum Weights: String, CaseIterable, SettingValue, Sendable { case f32, bf16, nf4, int8 }

@@ -14,7 +14,7 @@ public struct HubSettings: SettingsSection, Sendable, Equatable {
   public init() {}
 
   public mutating func bind(_ binder: inout SettingsBinder) throws {
-    func named(_ value: String?) -> String? { value.map { !$0.isEmpty } ?? true ? nil : "a name" }
+    func named(_ value: String) -> String? { value.isEmpty ? "a name" : nil }
     try binder.bind("path", &path) { Self.isPath($0) ? nil : "a repository's OWNER/NAME" }
     try binder.bind("name", &name, check: named)
     try binder.bind("split", &split, check: named)

@@ -77,7 +77,8 @@ public enum RecordFile {
     try decode(type, line, file: "line", line: nil)
   }
 
-  private static func contents(_ url: URL) throws -> Data {
+  /// The bytes of a file, whatever they are.
+  public static func contents(_ url: URL) throws(RunsError) -> Data {
     do { return try Data(contentsOf: url) } catch { throw RunsError.unreadable(url.relativePath, error) }
   }
 

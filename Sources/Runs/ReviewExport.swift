@@ -5,8 +5,6 @@ import Formats
 public struct ReviewExport: Sendable, Equatable {
   public static let format = "lorapress-review"
   public static let version = 1
-  /// In characters.
-  public static let longestNote = 2000
 
   public let review: ReviewRecord.Review
 
@@ -70,30 +68,16 @@ private struct ExportReader {
     return text
   }
 
-  private func word<Word: RawRepresentable & CaseIterable>(
-    _ type: Word.Type, _ pointer: String
-  ) throws(RunsError) -> Word where Word.RawValue == String {
-    guard let text = document.value(at: pointer)?.string, let word = Word(rawValue: text) else {
-      throw wrong(pointer, "must be one of \(Word.allCases.map(\.rawValue).joined(separator: ", "))")
-    }
-    return word
-  }
-
-  func verdict(_ index: Int, _ numbers: Set<Int>, answers: String, reviewer: String) throws(RunsError)
+  func verdict(_ index: Int, _ questions: Set<Int>, answers: String, reviewer: String) throws(RunsError)
     -> ReviewRecord.Verdict
   {
     let place = "/verdicts/\(index)"
-    guard let number = document.value(at: "\(place)/number")?.integer, numbers.contains(number) else {
-      throw wrong("\(place)/number", "is no question of the run; its questions have the numbers of samples.jsonl")
+    let given: GivenVerdict
+    do { given = try GivenVerdict(document.value(at: place) ?? .null, questions: questions) } catch {
+      throw wrong("\(place)/\(error.key)", error.what)
     }
-    let side = try word(BlindOrder.Side.self, "\(place)/side")
-    let judgement = try word(ReviewRecord.Judgement.self, "\(place)/verdict")
-    let hasNote = document.value(at: "\(place)/note").map { !$0.isNull } ?? false
-    let note = hasNote ? try text("\(place)/note", longest: ReviewExport.longestNote) : ""
     let time = try text("\(place)/time", longest: 40)
     guard ReviewExport.isTime(time) else { throw wrong("\(place)/time", "must be like 2026-11-23T21:04:05Z") }
-    return ReviewRecord.Verdict(
-      number: number, answer: BlindOrder.model(side, answers: answers, reviewer: reviewer, number: number),
-      verdict: judgement, note: note.isEmpty ? nil : note, time: time)
+    return given.verdict(answers: answers, reviewer: reviewer, time: time)
   }
 }

@@ -10,9 +10,7 @@ public struct ReviewFile: Sendable {
   /// An empty record where there is no file.
   public func read() throws -> ReviewRecord {
     guard FileManager.default.fileExists(atPath: url.path) else { return ReviewRecord() }
-    let data: Data
-    do { data = try Data(contentsOf: url) } catch { throw RunsError.unreadable(url.relativePath, error) }
-    return try ReviewRecord(parsing: data, file: url.relativePath)
+    return try ReviewRecord(parsing: try RecordFile.contents(url), file: url.relativePath)
   }
 
   /// One step. Nothing is written where `body` throws or changes nothing.

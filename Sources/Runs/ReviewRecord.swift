@@ -121,8 +121,7 @@ extension AnswerSample {
 
 /// What a reviewer goes by.
 public enum ReviewerName {
-  /// Where nobody gives another.
-  public static let standard = "reader"
+  /// In code points.
   public static let longest = 40
 
   /// The name as it is kept (NFC, no space around it), or why it can't be one.

@@ -56,7 +56,7 @@ public struct EnvironmentRecord: Codable, Sendable, Equatable {
   public var threads: Int
   public var memoryBytes: Int
   public var os: String
-  /// The backend of the matrix products: "openblas 0.3.21".
+  /// Who computes the matrix products: "onednn", "lorapress (bf16), onednn (f32)".
   public var backend: String
 
   public init(
@@ -134,6 +134,11 @@ public struct FileRecord: Codable, Sendable, Equatable {
     self.bytes = bytes
     self.sha256 = sha256
     self.kept = kept
+  }
+
+  /// Of a file that is there, under the name `path`.
+  public init(_ url: URL, path: String) throws {
+    self.init(path: path, bytes: try Digest.size(ofFile: url), sha256: try SHA256.hex(ofFile: url))
   }
 }
 

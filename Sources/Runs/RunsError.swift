@@ -6,13 +6,17 @@ public struct RunsError: Error, CustomStringConvertible, Sendable, Equatable {
 
   public init(_ description: String) { self.description = description }
 
+  /// The operating system's number of a failure, also where Foundation wrapped it; nil where it is none of the system's.
+  public static func code(_ error: any Error) -> Int32? {
+    let error = error as NSError
+    let system = [error.userInfo[NSUnderlyingErrorKey] as? NSError, error].first { $0?.domain == NSPOSIXErrorDomain }
+    return system.flatMap { $0 }.map { Int32($0.code) }
+  }
+
   /// The operating system's reason, in its own words, without Foundation's wrapping.
   public static func reason(_ error: any Error) -> String {
+    if let code = code(error) { return String(cString: strerror(code)) }
     let error = error as NSError
-    if let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError, underlying.domain == NSPOSIXErrorDomain {
-      return String(cString: strerror(Int32(underlying.code)))
-    }
-    if error.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(error.code))) }
     switch CocoaError.Code(rawValue: error.code) {
     case .fileReadNoSuchFile, .fileNoSuchFile: return "No such file or directory"
     case .fileReadNoPermission, .fileWriteNoPermission: return "Permission denied"

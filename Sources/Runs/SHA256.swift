@@ -1,7 +1,7 @@
 import CCrypto
 import Foundation
 
-/// A digest of bytes and files, as lower-case hexadecimal.
+/// A digest of bytes and files, as lower-case hexadecimal unless its bytes are asked for.
 public class Digest {
   private let context: OpaquePointer?
   private let size: Int
@@ -38,11 +38,22 @@ public class Digest {
     }
   }
 
-  /// The digest of all that was given; call it once.
-  public func finish() -> String {
+  /// The bytes of a file.
+  static func size(ofFile url: URL) throws(RunsError) -> Int {
+    do {
+      return try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int ?? 0
+    } catch { throw .unreadable(url.path, error) }
+  }
+
+  /// The digest of all that was given; call this or ``finish()``, once.
+  public func bytes() -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: size)
     EVP_DigestFinal_ex(context, &digest, nil)
-    return digest.map { byte in
+    return digest
+  }
+
+  public func finish() -> String {
+    bytes().map { byte in
       let hex = String(byte, radix: 16)
       return byte < 16 ? "0" + hex : hex
     }.joined()
@@ -92,11 +103,7 @@ public final class GitBlob: Digest {
   }
 
   public static func hex(ofFile url: URL) throws -> String {
-    let size: Int?
-    do { size = try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int } catch {
-      throw RunsError.unreadable(url.path, error)
-    }
-    let hash = GitBlob(bytes: size ?? 0)
+    let hash = GitBlob(bytes: try size(ofFile: url))
     try hash.update(file: url) { _ in }
     return hash.finish()
   }

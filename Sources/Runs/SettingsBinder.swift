@@ -174,6 +174,13 @@ public struct SettingsBinder {
     }
   }
 
+  /// A setting that may be null; `check` is asked of any other value.
+  public mutating func bind<Value: SettingValue>(
+    _ key: String, _ value: inout Value?, check: (Value) -> String?
+  ) throws {
+    try bind(key, &value) { (value: Value?) -> String? in value.flatMap(check) }
+  }
+
   /// A group of settings one level down.
   public mutating func bind<Section: SettingsSection>(section key: String, _ section: inout Section) throws {
     switch mode {

@@ -72,7 +72,7 @@ public struct TrainingSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("gradient_accumulation_steps", &gradientAccumulationSteps) { $0 >= 1 ? nil : "at least 1" }
     try binder.bind("gradient_checkpointing", &gradientCheckpointing)
     try binder.bind("num_train_epochs", &numTrainEpochs) { $0 > 0 ? nil : "more than 0" }
-    try binder.bind("max_steps", &maxSteps) { $0.map { $0 >= 1 } ?? true ? nil : "at least 1" }
+    try binder.bind("max_steps", &maxSteps) { $0 >= 1 ? nil : "at least 1" }
     try binder.bind("max_seq_length", &maxSeqLength) { $0 >= 2 ? nil : "at least 2" }
     try binder.bind("overflow", &overflow)
     try binder.bind("packing", &packing)
@@ -82,24 +82,22 @@ public struct TrainingSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("lr_scheduler_type", &lrSchedulerType)
     try binder.bind(optionalSection: "lr_scheduler_kwargs", &lrSchedulerKwargs, empty: SchedulerSettings())
     try binder.bind("warmup_ratio", &warmupRatio) { (0...1).contains($0) ? nil : "from 0 to 1" }
-    try binder.bind("warmup_steps", &warmupSteps) { $0.map { $0 >= 0 } ?? true ? nil : "0 or more" }
+    try binder.bind("warmup_steps", &warmupSteps) { $0 >= 0 ? nil : "0 or more" }
     try binder.bind("weight_decay", &weightDecay) { $0 >= 0 ? nil : "0 or more" }
     try binder.bind("adam_beta1", &adamBeta1) { (0..<1).contains($0) ? nil : "from 0 to below 1" }
     try binder.bind("adam_beta2", &adamBeta2) { (0..<1).contains($0) ? nil : "from 0 to below 1" }
     try binder.bind("adam_epsilon", &adamEpsilon) { $0 > 0 ? nil : "more than 0" }
     try binder.bind("max_grad_norm", &maxGradNorm) { $0 >= 0 ? nil : "0 (no clipping) or more" }
-    try binder.bind("loraplus_lr_ratio", &loraplusLrRatio) { $0.map { $0 > 0 } ?? true ? nil : "more than 0" }
-    try binder.bind("neftune_noise_alpha", &neftuneNoiseAlpha) { $0.map { $0 > 0 } ?? true ? nil : "more than 0" }
+    try binder.bind("loraplus_lr_ratio", &loraplusLrRatio) { $0 > 0 ? nil : "more than 0" }
+    try binder.bind("neftune_noise_alpha", &neftuneNoiseAlpha) { $0 > 0 ? nil : "more than 0" }
     try binder.bind("eval_strategy", &evalStrategy)
     try binder.bind("eval_steps", &evalSteps) { $0 >= 1 ? nil : "at least 1" }
     try binder.bind("save_strategy", &saveStrategy)
     try binder.bind("save_steps", &saveSteps) { $0 >= 1 ? nil : "at least 1" }
-    try binder.bind("save_total_limit", &saveTotalLimit) { $0.map { $0 >= 1 } ?? true ? nil : "at least 1, or null" }
+    try binder.bind("save_total_limit", &saveTotalLimit) { $0 >= 1 ? nil : "at least 1, or null" }
     try binder.bind("load_best_model_at_end", &loadBestModelAtEnd)
     try binder.bind("metric_for_best_model", &metricForBestModel)
-    try binder.bind("early_stopping_patience", &earlyStoppingPatience) {
-      $0.map { $0 >= 1 } ?? true ? nil : "at least 1"
-    }
+    try binder.bind("early_stopping_patience", &earlyStoppingPatience) { $0 >= 1 ? nil : "at least 1" }
     try binder.bind("early_stopping_threshold", &earlyStoppingThreshold) { $0 >= 0 ? nil : "0 or more" }
     try binder.bind("seed", &seed)
   }
@@ -162,7 +160,7 @@ public struct SchedulerSettings: SettingsSection, Sendable, Equatable {
   public init() {}
 
   public mutating func bind(_ binder: inout SettingsBinder) throws {
-    try binder.bind("min_lr", &minLR) { $0.map { $0 >= 0 } ?? true ? nil : "0 or more" }
-    try binder.bind("min_lr_rate", &minLRRate) { $0.map { (0...1).contains($0) } ?? true ? nil : "from 0 to 1" }
+    try binder.bind("min_lr", &minLR) { $0 >= 0 ? nil : "0 or more" }
+    try binder.bind("min_lr_rate", &minLRRate) { (0...1).contains($0) ? nil : "from 0 to 1" }
   }
 }

@@ -114,12 +114,12 @@ struct AnalysisText {
   }
 
   private func slowest(_ name: String, _ others: [String]) throws -> Rich {
-    let places = ([name] + others).map { ("run.json", "/stages/\(Self.token($0))/seconds") }
+    let places = ([name] + others).map { ("run.json", "/stages/\(JSONPointer.part($0))/seconds") }
     return try join(
       "가장 오래 걸린 단계는 \(KoreanParticle.copula.attached(to: words.stage(name), noun: "단계")). {0} 동안 돌았고, 모든 단계의 시간을 더한 것의 {1}를 차지한다.",
       "The longest stage is \(words.stage(name).lowercased()): {0}, {1} of the time of all stages.",
       [
-        trace.value("run.json", "/stages/\(Self.token(name))/seconds", .duration),
+        trace.value("run.json", "/stages/\(JSONPointer.part(name))/seconds", .duration),
         trace.computed("share", places, .percent),
       ])
   }
@@ -175,31 +175,32 @@ struct AnalysisText {
         "run \(trace.run.id) has no difference of \"\(metric)\" in \"\(set)\"; ask first with {% if metrics.deltas is defined %}"
       )
     }
-    let format = ValueFormat.score(metric)
-    let place = "/deltas/\(Self.token(set))/\(Self.token(metric))"
-    let scores = ["base", "tuned"].map {
-      (Self.scores, "/sets/\(Self.token(set))/\($0)/scores/\(Self.token(metric))/value")
-    }
-    let value = try trace.computed("difference", scores, format)
-    guard delta.pValue != nil, let isClear = delta.isClear else { return value }
+    let change = try change("difference", metric, set)
+    guard delta.pValue != nil, let isClear = delta.isClear else { return change }
     let end = isClear ? "" : ", \(words.noDifference)"
     return try join(
       "{0}(95% 신뢰구간 [{1}, {2}], p = {3}\(end))", "{0} (95% interval [{1}, {2}], p = {3}\(end))",
-      [
-        value, trace.value(Self.scores, place + "/interval/0", format),
-        trace.value(Self.scores, place + "/interval/1", format), trace.value(Self.scores, place + "/p_value", .score3),
-      ])
+      [change] + evidence(metric, set))
+  }
+
+  /// What a score of a set changed by from base to tuned model: its "difference" with its sign, or the "gap".
+  private func change(_ operation: String, _ metric: String, _ set: String) throws -> Rich {
+    let places = ["base", "tuned"].map {
+      (Self.scores, "/sets/\(JSONPointer.part(set))/\($0)/scores/\(JSONPointer.part(metric))/value")
+    }
+    return try trace.computed(operation, places, .score(metric))
+  }
+
+  /// The two ends of that change's interval, and its p-value.
+  private func evidence(_ metric: String, _ set: String) throws -> [Rich] {
+    let place = "/deltas/\(JSONPointer.part(set))/\(JSONPointer.part(metric))"
+    return try [("interval/0", .score(metric)), ("interval/1", .score(metric)), ("p_value", ValueFormat.score3)].map {
+      try trace.value(Self.scores, "\(place)/\($0)", $1)
+    }
   }
 
   private func delta(_ metric: String, isClear: Bool, isRise: Bool) throws -> Rich {
-    let format = ValueFormat.score(metric)
-    let place = "/deltas/all/\(Self.token(metric))"
-    let scores = ["base", "tuned"].map { (Self.scores, "/sets/all/\($0)/scores/\(Self.token(metric))/value") }
-    let values = [
-      try trace.computed("gap", scores, format), try trace.value(Self.scores, place + "/interval/0", format),
-      try trace.value(Self.scores, place + "/interval/1", format),
-      try trace.value(Self.scores, place + "/p_value", .score3),
-    ]
+    let values = try [change("gap", metric, "all")] + evidence(metric, "all")
     let name = ScoreName.label(metric)
     let topic = KoreanParticle.topic.attached(to: name, noun: "점수")
     guard isClear else {
@@ -247,9 +248,6 @@ struct AnalysisText {
         language: words.language.chart))
   }
 
-  /// A key as a part of a JSON Pointer.
-  private static func token(_ key: String) -> String { key.replacing("~", with: "~0").replacing("/", with: "~1") }
-
   // MARK: Sentences
 
   private func text(_ ko: String, _ en: String) -> Rich { .text(words.pick(ko, en)) }
@@ -270,8 +268,9 @@ struct AnalysisText {
         rest = rest.dropFirst()
       }
       // Browsers break a line between % and its particle; an invisible joiner keeps them together.
-      let isHangul = rest.unicodeScalars.first.map { (0xAC00...0xD7A3).contains($0.value) } ?? false
-      if out.plain.hasSuffix("%"), isHangul { out = out + Rich(html: "\u{2060}", markdown: "", plain: "") }
+      if out.plain.hasSuffix("%"), rest.unicodeScalars.first?.isHangulSyllable == true {
+        out = out + Rich(html: "\u{2060}", markdown: "", plain: "")
+      }
       rest = Self.withParticle(rest, after: out.plain)[...]
     }
     return out + .text(String(rest))

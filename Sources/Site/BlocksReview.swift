@@ -40,6 +40,7 @@ extension Blocks {
             "Of {0} answers judged by more than one reviewer, all verdicts agree on {1}.",
             [counted("shared"), counted("agreed")]))
       }
+      if let agreement = review.agreement { lines.append(try howFarTheyAgree(agreement)) }
     }
     if review.outdated > 0 {
       lines.append(
@@ -59,9 +60,22 @@ extension Blocks {
       [counted("reviewers"), all, counted("questions"), counted("verdicts")])
   }
 
-  /// A count that stands in the table of sources.
-  private func counted(_ what: String) throws -> Rich {
-    try tracer.computed(ReviewOperation(what).name, Self.files, .count)
+  private func howFarTheyAgree(_ agreement: ReviewSummary.Agreement) throws -> Rich {
+    let share = try counted("agreement", .percent)
+    guard agreement.kappa != nil else {
+      return try join(
+        "두 사람의 판정이 같은 비율은 {0}이다. 둘 다 한 가지 판정만 했으므로 Cohen's kappa는 정해지지 않는다.",
+        "The share of equal verdicts is {0}; Cohen's kappa is undefined, since both gave one verdict only.", [share])
+    }
+    return try join(
+      "두 사람의 판정이 같은 비율은 {0}, 우연히 같을 몫을 뺀 일치도인 Cohen's kappa는 {1}이다.",
+      "The share of equal verdicts is {0}; Cohen's kappa, the agreement beyond chance, is {1}.",
+      [share, counted("kappa", .score3)])
+  }
+
+  /// A number that stands in the table of sources.
+  private func counted(_ what: String, _ format: ValueFormat = .count) throws -> Rich {
+    try tracer.computed(ReviewOperation(what).name, Self.files, format)
   }
 
   private func join(_ korean: String, _ english: String, _ parts: [Rich]) throws -> Rich {
@@ -165,6 +179,8 @@ extension SiteWords {
     case "outdated": return pick("지금과 다른 답에 대한 판정 수", "verdicts on other answers")
     case "shared": return pick("두 사람 이상이 판정한 답의 수", "answers judged by several reviewers")
     case "agreed": return pick("판정이 모두 같은 답의 수", "answers on which all verdicts agree")
+    case "agreement": return pick("두 사람의 판정이 같은 비율", "share of equal verdicts")
+    case "kappa": return "Cohen's kappa"
     case "preferred tuned": return pick("학습 후의 답이 낫다는 판정 수", "answer after training judged better")
     case "preferred base": return pick("학습 전의 답이 낫다는 판정 수", "answer before training judged better")
     case "preferred equal": return pick("두 답의 판정이 같은 수", "both answers judged the same")

@@ -46,7 +46,7 @@ extension Blocks {
     return body + signatures(evaluation, metrics)
   }
 
-  /// A score with its interval below; on one line in Markdown.
+  /// A score with its interval below.
   private func score(_ metric: String, _ score: EvaluationRecord.Score?, _ other: Double?) -> Rich {
     guard let score else { return .text("—") }
     let decimals = ScoreName.decimals(metric)
@@ -54,11 +54,7 @@ extension Blocks {
     let value = other.map { score.value > $0 } ?? false ? Rich.strong(text) : text
     guard let ends = score.interval, ends.count == 2 else { return value }
     // One decimal less where there are three: five columns have to fit a page.
-    let interval = NumberFormat.interval(ends[0], ends[1], decimals: min(decimals, 2))
-    return value
-      + Rich(
-        html: "<br><span class=\"interval\">\(Escape.html(interval))</span>", markdown: " \(Escape.markdown(interval))",
-        plain: " \(interval)")
+    return noted(value, [NumberFormat.interval(ends[0], ends[1], decimals: min(decimals, 2))])
   }
 
   /// A difference with its interval and p-value below, and what they come to where the interval includes 0.
@@ -71,11 +67,16 @@ extension Blocks {
     }
     if let p = delta.pValue { notes.append("p\u{A0}=\u{A0}\(NumberFormat.fixed(p, decimals: 3))") }
     if delta.isClear == false { notes.append(words.noDifference) }
-    guard !notes.isEmpty else { return value }
+    return notes.isEmpty ? value : noted(value, notes)
+  }
+
+  /// A value with notes below it; on one line in Markdown.
+  private func noted(_ value: Rich, _ notes: [String]) -> Rich {
+    let line = notes.joined(separator: ", ")
     return value
       + Rich(
         html: "<br><span class=\"interval\">\(notes.map(Escape.html).joined(separator: "<br>"))</span>",
-        markdown: " " + Escape.markdown(notes.joined(separator: ", ")), plain: " " + notes.joined(separator: ", "))
+        markdown: " \(Escape.markdown(line))", plain: " \(line)")
   }
 
   private func signatures(_ evaluation: EvaluationRecord, _ metrics: [String]) -> Rich {

@@ -94,7 +94,7 @@ public struct ComparedMetric: Sendable {
       for metric in ["bleu", "chrf", "rougeL", "exact_match", "f1"] {
         let label = ScoreName.label(metric)
         add(
-          "\(metric)/\(set)", scores, "/sets/\(pointerPart(set))/tuned/scores/\(metric)/value",
+          "\(metric)/\(set)", scores, "/sets/\(JSONPointer.part(set))/tuned/scores/\(metric)/value",
           .score(metric), .higher,
           "\(label) · \(SiteWords(language: .ko).kind(set))", "\(label) · \(SiteWords(language: .en).kind(set))"
         ) { $0.evaluation?.sets[set]?.tuned.questions }
@@ -112,9 +112,5 @@ public struct ComparedMetric: Sendable {
       "trainable_parameters", "run.json", "/training/trainable_parameters", .params, .neither, "학습한 매개변수",
       "Trained parameters")
     return found
-  }
-
-  private static func pointerPart(_ name: String) -> String {
-    name.replacing("~", with: "~0").replacing("/", with: "~1")
   }
 }

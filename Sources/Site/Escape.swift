@@ -1,7 +1,7 @@
 /// Text on its way into a page: whatever it holds comes out as text.
-enum Escape {
+public enum Escape {
   /// Text or an attribute's value in HTML. Characters that HTML doesn't allow become U+FFFD.
-  static func html(_ text: String) -> String {
+  public static func html(_ text: String) -> String {
     var out = ""
     out.reserveCapacity(text.utf8.count + 16)
     for scalar in text.unicodeScalars {

@@ -109,12 +109,13 @@ struct PostAssets {
         words.pick("검증 손실", "Validation loss"), evaluation.validationLoss.base, evaluation.validationLoss.tuned,
         higherIsBetter: false, NumberFormat.loss)
     ]
-    for (key, name, decimals) in [("chrf", "chrF", 1), ("bleu", "BLEU", 1), ("rougeL", "ROUGE-L", 3)] {
+    for key in ["chrf", "bleu", "rougeL"] {
       guard let base = all.base.scores[key]?.value, let tuned = all.tuned.scores[key]?.value else { continue }
       rows.append(
         row(
-          name, base, tuned, higherIsBetter: true, isUnclear: evaluation.deltas?["all"]?[key]?.isClear == false
-        ) { NumberFormat.fixed($0, decimals: decimals) })
+          ScoreName.label(key), base, tuned, higherIsBetter: true,
+          isUnclear: evaluation.deltas?["all"]?[key]?.isClear == false
+        ) { NumberFormat.fixed($0, decimals: ScoreName.decimals(key)) })
     }
     rows.append(
       row(

@@ -55,7 +55,46 @@ struct ReviewSummary: Sendable, Equatable {
     questions.flatMap { number in ReviewRecord.Model.allCases.map { verdicts(number, $0) } }.filter { $0.count > 1 }
   }
 
-  /// A count by its name in a ``ReviewOperation``.
+  /// How far two reviewers agree on the answers that both judged.
+  struct Agreement: Sendable, Equatable {
+    /// p_o: the share of answers with equal verdicts.
+    let share: Double
+    /// Cohen's kappa (Cohen, 1960), (p_o − p_e) / (1 − p_e), where p_e is the share of equal verdicts to expect of two who give each verdict as
+    /// often as these do, but at random. Nil where p_e is 1: both always gave the same one.
+    let kappa: Double?
+
+    init(_ pairs: [(ReviewRecord.Judgement, ReviewRecord.Judgement)]) {
+      let count = Double(pairs.count)
+      let expected = ReviewRecord.Judgement.allCases.reduce(0) { sum, one in
+        sum + pairs.count { $0.0 == one } * pairs.count { $0.1 == one }
+      }
+      share = Double(pairs.count { $0.0 == $0.1 }) / count
+      let chance = Double(expected) / (count * count)
+      kappa = expected == pairs.count * pairs.count ? nil : (share - chance) / (1 - chance)
+    }
+  }
+
+  /// Of fewer answers a share says nothing.
+  static let fewestCompared = 10
+
+  /// Nil unless there are two reviewers, who judged at least ``fewestCompared`` answers both.
+  var agreement: Agreement? {
+    guard reviews.count == 2 else { return nil }
+    let pairs = reviews[0].compactMap { one in
+      reviews[1].first { $0.number == one.number && $0.answer == one.answer }.map { (one.verdict, $0.verdict) }
+    }
+    return pairs.count < Self.fewestCompared ? nil : Agreement(pairs)
+  }
+
+  /// A number by its name in a ``ReviewOperation``; nil where there is none.
+  func value(_ what: String) -> Double? {
+    switch what {
+    case "agreement": agreement?.share
+    case "kappa": agreement?.kappa
+    default: count(what).map(Double.init)
+    }
+  }
+
   func count(_ what: String) -> Int? {
     switch what {
     case "reviewers": return reviewers
@@ -80,7 +119,7 @@ struct ReviewSummary: Sendable, Equatable {
   }
 }
 
-/// What is counted over a run's review and the answers it is about, one file each: `review(tuned natural)`.
+/// What is computed over a run's review and the answers it is about, one file each: `review(tuned natural)`.
 struct ReviewOperation: Sendable {
   let what: String
 
@@ -99,9 +138,9 @@ struct ReviewOperation: Sendable {
     }
     let record = try ReviewRecord(parsing: Data(files[0].text().utf8), file: "review.json")
     let samples = try lines.map { try RecordFile.decode(AnswerSample.self, line: Data($0.text().utf8)) }
-    guard let count = ReviewSummary(record, samples).count(what) else {
-      throw SiteError("nothing is counted as \"\(what)\" in a review")
+    guard let value = ReviewSummary(record, samples).value(what) else {
+      throw SiteError("the review tells no \"\(what)\"")
     }
-    return Double(count)
+    return value
   }
 }

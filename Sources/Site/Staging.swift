@@ -131,8 +131,7 @@ struct Staging: Sendable {
 
   private func write(_ data: Data, to url: URL) throws {
     do { try data.write(to: url) } catch {
-      let code = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.code
-      throw RunsError.unwritable(url.path, code: code.map(Int32.init) ?? EIO)
+      throw RunsError.unwritable(url.path, code: RunsError.code(error) ?? EIO)
     }
   }
 

@@ -186,7 +186,7 @@ final class VerificationWork {
     }
     guard var node = configs[reference.run] ?? nil else { return nil }
     for part in reference.pointer.split(separator: "/") {
-      guard let next = node[String(part).replacing("~1", with: "/").replacing("~0", with: "~")] else { return nil }
+      guard let next = node[JSONPointer.key(part)] else { return nil }
       node = next
     }
     return (node.written, node.double != nil)

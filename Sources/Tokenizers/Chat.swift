@@ -47,48 +47,24 @@ extension Tokenizer {
     return encodeRendered(Array(text.utf8), sentinel, &work)
   }
 
-  /// The supervised split of a conversation that ends in an answer.
-  ///
-  /// - Returns: `prompt`, the ids of everything up to and with the generation prompt, and `answer`, those of everything
-  ///   that the template prints after it: the answer, the end of turn, a line end. The two are tokenised apart, since
-  ///   at inference the prompt is all there is.
-  public func promptAndAnswer(
-    _ messages: [ChatMessage], variables: [String: Value] = [:]
-  ) throws -> (prompt: [Int32], answer: [Int32]) {
-    guard let last = messages.last, last.role == "assistant" else {
-      throw TokenizerError(file: file, message: "the conversation does not end in an assistant's answer; add one")
-    }
-    let sentinel = try Sentinel(messages, file: file)
-    let safe = guarded(messages, sentinel)
-    let prompt = Array(
-      try renderChat(Array(safe.dropLast()), addGenerationPrompt: true, variables: variables).utf8)
-    let whole = Array(try renderChat(safe, addGenerationPrompt: false, variables: variables).utf8)
-    guard whole.starts(with: prompt) else {
-      throw TokenizerError(
-        file: file,
-        message:
-          "the chat template prints the turns before the last answer differently with the answer there, so prompt "
-          + "and answer cannot be told apart; use one question and one answer a row")
-    }
-    var work = Work()
-    return (encodeRendered(prompt, sentinel, &work), encodeRendered(Array(whole[prompt.count...]), sentinel, &work))
-  }
+  /// The ids of a conversation and the places of what is supervised in it.
+  public typealias SupervisedTurns = (ids: [Int32], turns: [Range<Int>])
 
   /// The supervised split of a conversation of one or more answers.
   ///
   /// - Returns: `ids` of the whole conversation, and the places in it of each assistant's turn: the answer, its end of turn and, in the
   ///   last turn and wherever the template prints earlier turns alike, the line end after it. What is asked and what is answered are
-  ///   tokenised apart, as in ``promptAndAnswer(_:variables:)``.
+  ///   tokenised apart, since at inference the question is all there is.
   public func supervisedTurns(
     _ messages: [ChatMessage], variables: [String: Value] = [:]
-  ) throws -> (ids: [Int32], turns: [Range<Int>]) {
+  ) throws -> SupervisedTurns {
     var work = Work()
     return try supervisedTurns(messages, variables: variables, &work)
   }
 
   func supervisedTurns(
     _ messages: [ChatMessage], variables: [String: Value], _ work: inout Work
-  ) throws -> (ids: [Int32], turns: [Range<Int>]) {
+  ) throws -> SupervisedTurns {
     guard let last = messages.last, last.role == "assistant" else {
       throw TokenizerError(file: file, message: "the conversation does not end in an assistant's answer; add one")
     }

@@ -20,9 +20,6 @@ extension Tokenizer {
     }.map { try $0.get() }
   }
 
-  /// What ``supervisedTurns(_:variables:)`` gives.
-  public typealias SupervisedTurns = (ids: [Int32], turns: [Range<Int>])
-
   /// The supervised split of each conversation, as ``supervisedTurns(_:variables:)`` gives it, or why there is none.
   public func supervisedTurns(all conversations: [[ChatMessage]]) -> [Result<SupervisedTurns, any Error>] {
     results(of: conversations) { messages, work in

@@ -71,14 +71,11 @@ import Testing
     try Fixtures.withTemporaryFolder { folder in
       let program = Program(folder: folder)
       let model = try program.makeModel()
-      let file = folder.appendingPathComponent("bad.yaml")
       let good = folder.appendingPathComponent("good.jsonl")
       try Self.rows(20).write(to: good)
       func prepare(_ dataset: String, _ id: String) throws -> Program.Result {
-        try "name: tiny\nmodel: {name: \"\(model.path)\"}\ndataset: \(dataset)\n".write(
-          to: file, atomically: true, encoding: .utf8)
-        return try program.run(
-          ["prepare", file.path, "--run-id", id, "--output", program.output.path])
+        let file = try program.writeExperiment(model: model, dataset: dataset)
+        return try program.run(["prepare", file.path, "--run-id", id, "--output", program.output.path])
       }
       let before = try prepare("{files: [\"\(good.path)\"], split: {test: 4}}", "kept")
       #expect(before.code == 0, "\(before.errors)")
@@ -99,7 +96,7 @@ import Testing
           }
           let result = try prepare(dataset, id)
           #expect(result.code == 1, "\(fault.name)")
-          let lines = result.errors.split(separator: "\n").filter { $0.hasPrefix("lorapress: ") }
+          let lines = result.complaints
           #expect(lines.count == 1 && lines.first?.contains(fault.message) == true, "\(fault.name): \(result.errors)")
         }
         let fresh = RunFolder(output: program.output, id: "fresh").at("dataset").path
@@ -124,9 +121,8 @@ import Testing
         $0.isMultiple(of: 2) ? "{\"question\": \"질문 \($0)?\"}" : "{\"question\": \"질문 \($0)?\", \"answer\": \"답\"}"
       }
       .write(to: data)
-      let file = folder.appendingPathComponent("half.yaml")
-      try "name: tiny\nmodel: {name: \"\(model.path)\"}\ndataset: {files: [\"\(data.path)\"], split: {test: 4}}\n"
-        .write(to: file, atomically: true, encoding: .utf8)
+      let file = try program.writeExperiment(
+        model: model, dataset: "{files: [\"\(data.path)\"], split: {test: 4}}")
       let result = try program.run(["prepare", file.path, "--output", program.output.path])
       #expect(result.code == 0, "\(result.errors)")
       let report = try RecordFile.read(DatasetReport.self, from: program.run.datasetReport)

@@ -13,8 +13,7 @@ import Testing
     _ result: Program.Result, code: Int32 = 1, _ parts: String..., sourceLocation: SourceLocation = #_sourceLocation
   ) {
     #expect(result.code == code, "\(result.errors)", sourceLocation: sourceLocation)
-    let complaints = result.errors.split(separator: "\n").filter { $0.hasPrefix("lorapress: ") }
-    #expect(complaints.count == 1, "\(result.errors)", sourceLocation: sourceLocation)
+    #expect(result.complaints.count == 1, "\(result.errors)", sourceLocation: sourceLocation)
     for part in parts { #expect(result.errors.contains(part), "\(result.errors)", sourceLocation: sourceLocation) }
   }
 

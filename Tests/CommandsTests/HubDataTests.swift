@@ -36,10 +36,7 @@ import Testing
   private func experiment(_ program: Program, _ dataset: String) throws -> URL {
     let model = program.folder.appendingPathComponent("model")
     if !FileManager.default.fileExists(atPath: model.path) { _ = try program.makeModel() }
-    let file = program.folder.appendingPathComponent("hub.yaml")
-    try "name: tiny\nmodel: {name: \"\(model.path)\"}\ndataset: \(dataset)\n"
-      .write(to: file, atomically: true, encoding: .utf8)
-    return file
+    return try program.writeExperiment(model: model, dataset: dataset)
   }
 
   @Test func anExperimentReadsTheHubAndSaysWhichCommit() throws {
@@ -118,7 +115,7 @@ import Testing
         let result = try program.run(
           ["prepare", file.path, "--output", program.output.path], environment: ["HF_ENDPOINT": endpoint])
         #expect(result.code == 1)
-        let lines = result.errors.split(separator: "\n").filter { $0.hasPrefix("lorapress: ") }
+        let lines = result.complaints
         #expect(lines.count == 1 && lines.first?.contains(message) == true, "\(dataset): \(result.errors)")
         #expect(!FileManager.default.fileExists(atPath: program.output.path))
       }

@@ -140,9 +140,9 @@ import Testing
         (64, ["--weights", "nf5"], "--weights must be"), (64, ["--limit", "2"], "--limit belongs to --data"),
       ] as [(Int32, [String], String)] {
         let result = try evaluate(program, arguments)
-        let complaints = result.errors.split(separator: "\n").filter { $0.hasPrefix("lorapress: ") }
         #expect(
-          result.code == code && complaints.count == 1 && result.errors.contains(part), "\(arguments): \(result.errors)"
+          result.code == code && result.complaints.count == 1 && result.errors.contains(part),
+          "\(arguments): \(result.errors)"
         )
       }
       #expect(try own(program) == before)

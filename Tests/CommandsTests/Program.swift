@@ -12,6 +12,8 @@ struct Program {
     let output: String
     let errors: String
     var lastLine: String { output.split(separator: "\n").last.map(String.init) ?? "" }
+    /// The lines in which the program says what went wrong; notes and progress left out.
+    var complaints: [String] { errors.split(separator: "\n").map(String.init).filter { $0.hasPrefix("lorapress: ") } }
   }
 
   /// A folder of its own: data, experiments and output.
@@ -120,6 +122,14 @@ struct Program {
     evaluation: {max_new_tokens: 8}
     \(extra)
     """.write(to: file, atomically: true, encoding: .utf8)
+    return file
+  }
+
+  /// An experiment on other data; `dataset` is its section as YAML.
+  func writeExperiment(model: URL, dataset: String, to name: String = "other.yaml") throws -> URL {
+    let file = folder.appendingPathComponent(name)
+    try "name: tiny\nmodel: {name: \"\(model.path)\"}\ndataset: \(dataset)\n"
+      .write(to: file, atomically: true, encoding: .utf8)
     return file
   }
 

@@ -107,8 +107,8 @@ import Testing
       #expect(cut.code == 130)
       let other = try program.run(arguments + ["--resume", "--set", "lora.r=2"])
       #expect(other.code == 1)
-      let complaint = other.errors.split(separator: "\n").filter { $0.hasPrefix("lorapress: ") }
-      #expect(complaint.count == 1 && complaint[0].contains("made with other settings, data or model; undo the change"))
+      #expect(other.complaints.count == 1)
+      #expect(other.errors.contains("made with other settings, data or model; undo the change"))
       let again = try program.run(arguments + ["--resume"])
       #expect(again.code == 0 && again.errors.contains("Continuing after step"), "\(again.errors)")
     }

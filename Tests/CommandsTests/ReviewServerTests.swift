@@ -104,12 +104,12 @@ import Testing
       #expect(try post(good, server.origin + ["Content-Type: application/jsonl"]).status == 415)
       for (body, wanted) in [
         ("", "the request"), ("{", "the request:1:2"), ("[]", "\"number\""), ("{\"number\": 99}", "\"number\""),
-        ("{\"number\": 1, \"side\": \"base\"}", "\"side\" must be A or B"),
+        ("{\"number\": 1, \"side\": \"base\"}", "\"side\" must be one of A, B"),
         ("{\"number\": 1, \"side\": \"A\", \"verdict\": \"good\"}", "\"verdict\" must be"),
         ("{\"number\": 1, \"side\": \"A\", \"verdict\": \"wrong\", \"note\": 5}", "\"note\" must be"),
         (
           "{\"number\": 1, \"side\": \"A\", \"verdict\": \"wrong\", \"note\": \"\(String(repeating: "x", count: 2001))\"}",
-          "\"note\" must be"
+          "\"note\" is longer than 2000 characters"
         ),
       ] {
         let answer = try post(body)

@@ -81,6 +81,16 @@ import Testing
     }
   }
 
+  /// A record says who computes each kind of product.
+  @Test func theNameTellsWhoComputes() {
+    func name(_ products: CPUBackend.Products, _ bfloat16: CPUBackend.BFloat16Products) -> String {
+      CPUBackend(threads: 1, products: products, bfloat16: bfloat16).name
+    }
+    #expect(name(.oneDNN, .panels) == "lorapress (bf16), onednn (f32)")
+    #expect(name(.openBLAS, .oneDNN) == "onednn (bf16), openblas (f32)")
+    #expect(name(.oneDNN, .oneDNN) == "onednn")
+  }
+
   /// More shapes than the kept code has room for, twice each.
   @Test func manyShapesComeAndGo() {
     var numbers = Numbers(14)

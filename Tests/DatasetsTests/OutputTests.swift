@@ -8,8 +8,6 @@ import Testing
 
 /// The prepared folder, opened by the Hub's own `datasets`.
 @Suite struct OutputTests {
-  private static var hasDuckDB: Bool { DuckDB.program() != nil }
-
   /// Every row of every split, as `load_dataset` gives it.
   private func loaded(_ run: RunFolder, _ folder: URL) throws -> JSONValue {
     let program = """

@@ -56,8 +56,6 @@ import Testing
 
   // MARK: - Parquet
 
-  private static var hasDuckDB: Bool { DuckDB.program(ProcessInfo.processInfo.environment) != nil }
-
   @Test(.enabled(if: hasDuckDB, "DuckDB's command line is not here"))
   func parquetByDuckDB() throws {
     let dataset = try prepare(["rows.parquet"])

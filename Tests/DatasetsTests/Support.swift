@@ -4,6 +4,9 @@ import TestSupport
 
 @testable import Datasets
 
+/// Whether Parquet files can be read and written here.
+let hasDuckDB = DuckDB.program() != nil
+
 /// A measure that needs no tokenizer: one token a character, two for the template around each message, ChatML in little.
 func measure(_ messages: [ChatRow.Message]) -> (promptTokens: Int, answerTokens: Int, rendered: String) {
   let rendered = messages.map { "<\($0.role)>\($0.content)</>" }.joined(separator: "\n")

@@ -102,6 +102,13 @@ private func agree(_ ours: BLEU.Score, _ value: JSONValue?) throws -> Bool {
   }
 }
 
+extension Scorer {
+  /// The scores of one model's answers, as ``compare(_:_:)`` gives them.
+  fileprivate func corpusScores(_ pairs: [AnswerPair]) -> [String: EvaluationRecord.Score] {
+    compare(pairs, pairs).scores.base
+  }
+}
+
 @Suite struct ScorerTests {
   private let all = ["bleu", "chrf", "rouge1", "rouge2", "rougeL"]
 

@@ -302,6 +302,9 @@ private func with(
       let asked = bench.server.requests.count
       bench.environment["HF_HUB_OFFLINE"] = "1"
       #expect(try bench.pull() == snapshot)
+      // Not even for a list of files that was damaged.
+      try Data("[".utf8).write(to: bench.cache.appendingPathComponent("\(snapshot.commit)/index.json"))
+      #expect(bench.failure().contains("can't be reached (HF_HUB_OFFLINE is set)"))
       #expect(bench.server.requests.count == asked)
     }
   }
@@ -329,11 +332,4 @@ private func with(
       #expect(lines == files.keys.sorted().map { "\($0) True True" })
     }
   }
-}
-
-private final class Flag: @unchecked Sendable {
-  private let lock = NSLock()
-  private var up = false
-  var isUp: Bool { lock.withLock { up } }
-  func raise() { lock.withLock { up = true } }
 }

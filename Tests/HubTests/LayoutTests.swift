@@ -78,6 +78,11 @@ import Testing
         "hub:a/b", "holds no file that can be read (its files end in arrow, md)",
         remedy: "look for its Parquet copy: dataset.hub.revision: refs/convert/parquet")
     ) { try layout(["x.arrow", "README.md"]) }
+    #expect(
+      throws: HubError(
+        "hub:a/b", "holds no file that can be read",
+        remedy: "look for its Parquet copy: dataset.hub.revision: refs/convert/parquet")
+    ) { try layout(["LICENSE"]) }
     let error = #expect(throws: HubError.self) { try layout(["x.json"], "---\nconfigs: [\n---\n") }
     #expect(error?.description.hasPrefix("hub:a/b/README.md:") == true && error?.description.contains("\n") == false)
   }

@@ -35,19 +35,14 @@ import Testing
   /// Scores of the example, whose record has intervals: in the table, and in the pictures' words.
   @Test func scoresStandWithTheirIntervals() throws {
     let run = "korean-textbooks-qwen2.5-0.5b"
-    let text = "---\ntitle: T\nrun: \(run)\n---\n{{ metrics_table() }}\n\n{{ chart(\"rouge_bars\") }}\n"
-    try Fixtures.withTemporaryFolder { folder in
-      let post = try PostPage(
-        post: Post(text, file: "content/posts/t.md", folder: folder),
-        runs: RunLibrary(output: Fixtures.root.appendingPathComponent("output/example")), charts: RunCharts(),
-        regions: CodeRegions(root: Made.project), highlighter: HighlightCommand()
-      ).render()
-      // Of three sets: five scores of two models and their differences.
-      #expect(post.body.ranges(of: "<br><span class=\"interval\">[").count == 45)
-      #expect(post.body.contains("대괄호 안은 95% 신뢰구간(부트스트랩 1,000회)이다.") && post.markdown.contains(" \\["))
-      #expect(post.images["rouge-bars.png"] != nil)
-      #expect(post.body.contains("<th scope=\"col\" class=\"num\">구간</th>"))
-    }
+    let post = try Made.page(
+      "{{ metrics_table() }}\n\n{{ chart(\"rouge_bars\") }}\n", front: "title: T\nrun: \(run)",
+      output: Fixtures.root.appendingPathComponent("output/example"))
+    // Of three sets: five scores of two models and their differences.
+    #expect(post.body.ranges(of: "<br><span class=\"interval\">[").count == 45)
+    #expect(post.body.contains("대괄호 안은 95% 신뢰구간(부트스트랩 1,000회)이다.") && post.markdown.contains(" \\["))
+    #expect(post.images["rouge-bars.png"] != nil)
+    #expect(post.body.contains("<th scope=\"col\" class=\"num\">구간</th>"))
     // A record without them says so.
     let without = try Made.render("{{ metrics_table() }}").body
     #expect(without.contains("구간 없음.") && !without.contains("class=\"interval\""))

@@ -31,20 +31,10 @@ import Testing
       ]
       record.bootstrap = .init(resamples: 1000, confidence: 0.95, seed: 12345)
       try RecordFile.write(record, to: file)
-      let post = try Post(
-        "---\ntitle: T\nlang: \(language.rawValue)\nrun: fixture-run\n---\n\(body)", file: "content/posts/t.md",
-        folder: folder)
-      let page = try PostPage(
-        post: post, runs: RunLibrary(output: folder), charts: RunCharts(), regions: CodeRegions(root: Made.project),
-        highlighter: HighlightCommand()
-      ).render()
+      let page = try Made.page(
+        body, front: "title: T\nlang: \(language.rawValue)\nrun: fixture-run", output: folder)
       return (page, try RunData(output: folder, id: "fixture-run"))
     }
-  }
-
-  /// The text of a page's element without its tags.
-  private func plain(_ html: String) -> String {
-    HTMLScanner(html).reduce(into: "") { if case .text(let text) = $1.token { $0 += text } }
   }
 
   @Test func theTableHasARowOfDifferences() throws {
@@ -63,23 +53,23 @@ import Testing
   }
 
   @Test func theAnalysisSaysWhatIsClearAndWhatIsNot() throws {
-    let korean = plain(try render("{{ analysis(\"answers\") }}").post.body)
+    let korean = Made.plain(try render("{{ analysis(\"answers\") }}").post.body)
     #expect(korean.contains("학습 후 chrF는 20.2만큼 올랐다. 차이의 95% 신뢰구간은 [5.3, 31.5], p = 0.001이다."), "\(korean)")
     #expect(
       korean.contains("차이의 95% 신뢰구간 [−0.021, 0.432]에 0이 들어 있다(p = 0.062). 이 질문들만으로는 뚜렷한 차이가 있다고 볼 수 없다."), "\(korean)")
-    let english = plain(try render("{{ analysis(\"answers\") }}", language: .en).post.body)
+    let english = Made.plain(try render("{{ analysis(\"answers\") }}", language: .en).post.body)
     #expect(
       english.contains("chrF rose by 20.2; the 95% interval of the difference is [5.3, 31.5], p = 0.001."), "\(english)"
     )
     #expect(english.contains("includes 0 (p = 0.062): no real difference on these questions."), "\(english)")
-    let fallen = plain(try render("{{ analysis(\"answers\") }}", falls: true).post.body)
+    let fallen = Made.plain(try render("{{ analysis(\"answers\") }}", falls: true).post.body)
     #expect(fallen.contains("학습 후 chrF는 20.2만큼 내렸다. 차이의 95% 신뢰구간은 [−31.5, −5.3]"), "\(fallen)")
   }
 
   @Test func aPostPutsADifferenceIntoASentence() throws {
     let (post, run) = try render(
       "차이는 {{ delta(\"all\", \"chrf\") }}, {{ delta(\"all\", \"rougeL\") }}, {{ delta(\"all\", \"bleu\") }}이다.")
-    let text = plain(post.body)
+    let text = Made.plain(post.body)
     #expect(text.contains("+20.2(95% 신뢰구간 [5.3, 31.5], p = 0.001)"), "\(text)")
     #expect(text.contains("p = 0.062, 뚜렷한 차이 없음)") && text.contains("+16.6이다."), "\(text)")
     #expect(post.body.contains("metrics.json#/deltas/all/chrf/interval/0"))

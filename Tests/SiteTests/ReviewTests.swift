@@ -36,18 +36,8 @@ import Testing
       let answers = AnswerSample.readingHash(try Self.samples(folder))
       try RecordFile.write(
         ReviewRecord(reviews: reviews(answers)), to: RunFolder(output: folder, id: Made.runId).review)
-      let text = "---\ntitle: T\nlang: \(language)\nrun: \(Made.runId)\n---\n\(body)"
-      return try PostPage(
-        post: Post(text, file: "content/posts/t.md", folder: folder), runs: RunLibrary(output: folder),
-        charts: RunCharts(), regions: CodeRegions(root: Made.project), highlighter: HighlightCommand()
-      ).render()
+      return try Made.page(body, front: "title: T\nlang: \(language)\nrun: \(Made.runId)", output: folder)
     }
-  }
-
-  private func plain(_ html: String) -> String {
-    var text = ""
-    for item in HTMLScanner(html) { if case .text(let part) = item.token { text += part } }
-    return text
   }
 
   @Test func withoutAReviewThePostSaysSo() throws {
@@ -65,7 +55,7 @@ import Testing
 
   @Test func oneReviewersVerdictsAreCounted() throws {
     let post = try render("{{ review() }}\n\n{{ qa() }}") { [Self.review("비밀 이름", $0, Self.one)] }
-    let text = plain(post.body)
+    let text = Made.plain(post.body)
     #expect(text.contains("1명이 시험 질문 10개 가운데 3개의 답을 읽고 모두 5번 판정했다."))
     #expect(text.contains("더 나은 것은 1번, 학습 전의 답이 더 나은 것은 0번, 판정이 같은 것은 1번이다."))
     #expect(!text.contains("두 사람 이상"))
@@ -84,7 +74,7 @@ import Testing
     let post = try render("{{ review() }}\n\n{{ qa() }}", language: "en") {
       [Self.review("a", $0, Self.one), Self.review("b", $0, Self.two)]
     }
-    let text = plain(post.body)
+    let text = Made.plain(post.body)
     #expect(text.contains("2 reviewers, not told which model an answer came from, read answers to 3 of 10"))
     #expect(text.contains("Of 4 answers judged by more than one reviewer, all verdicts agree on 2."))
     #expect(text.contains("after training better 3, before training better 0, same verdict 1."))
@@ -93,15 +83,59 @@ import Testing
     #expect(text.contains("Human review Wrong 2 → Natural 1, Awkward 1"))
   }
 
+  /// One verdict of each of two reviewers on an answer after the other: "nn" both natural, "na" the second awkward.
+  private static func pair(_ answers: String, _ verdicts: [String]) -> [ReviewRecord.Review] {
+    [("a", \String.first), ("b", \String.last)].map { reviewer, letter in
+      let texts = verdicts.enumerated().map { index, both in
+        "\(index / 2 + 1)\(index.isMultiple(of: 2) ? "b" : "t")\(both[keyPath: letter].map { String($0) } ?? "")"
+      }
+      return review(reviewer, answers, texts)
+    }
+  }
+
+  @Test func twoReviewersAgreementIsMeasuredAgainstChance() throws {
+    // By hand: of 20 answers 12 alike, p_o = 0.6; natural 10 and 8, awkward 6 and 8, wrong 4 and 4 times: p_e = (80 + 48 + 16) / 400 = 0.36.
+    let verdicts =
+      Array(repeating: "nn", count: 6) + Array(repeating: "aa", count: 4) + Array(repeating: "ww", count: 2)
+      + Array(repeating: "na", count: 3) + ["nw", "an", "aw", "wn", "wa"]
+    #expect(verdicts.count == 20)
+    let korean = Made.plain(try render("{{ review() }}") { Self.pair($0, verdicts) }.body)
+    #expect(korean.contains("판정이 같은 비율은 60.0%, 우연히 같을 몫을 뺀 일치도인 Cohen's kappa는 0.375다."))
+    let english = try render("{{ review() }}", language: "en") { Self.pair($0, verdicts) }
+    #expect(
+      Made.plain(english.body).contains(
+        "The share of equal verdicts is 60.0%; Cohen's kappa, the agreement beyond chance, is 0.375."))
+    #expect(english.body.contains("data-operation=\"review(kappa)\""))
+  }
+
+  @Test func agreementIsToldOfTwoReviewersAndTenAnswersAlone() throws {
+    func told(_ reviews: @escaping (String) -> [ReviewRecord.Review]) throws -> String {
+      Made.plain(try render("{{ review() }}", language: "en", reviews).body)
+    }
+    let ten = Array(repeating: ["nn", "wa"], count: 5).flatMap { $0 }
+    #expect(try told { Self.pair($0, ten) }.contains("Cohen's kappa, the agreement beyond chance"))
+    let nine = try told { Self.pair($0, Array(ten.dropLast())) }
+    #expect(nine.contains("Of 9 answers judged by more than one reviewer, all verdicts agree on 5."))
+    #expect(!nine.contains("kappa"))
+    let three = try told { Self.pair($0, ten) + [Self.review("c", $0, Self.one)] }
+    #expect(three.contains("judged by more than one reviewer") && !three.contains("kappa"))
+    // Who always says the same agrees by chance too: nothing can be told apart.
+    let same = try told { Self.pair($0, Array(repeating: "nn", count: 10)) }
+    #expect(same.contains("The share of equal verdicts is 100.0%; Cohen's kappa is undefined"))
+    // Agreement below chance.
+    let opposed = try told { Self.pair($0, Array(repeating: ["nw", "wn"], count: 5).flatMap { $0 }) }
+    #expect(opposed.contains("is 0.0%") && opposed.contains("−1.000"))
+  }
+
   @Test func verdictsOnOtherAnswersAreNotMixedIn() throws {
     let both = try render("{{ review() }}") {
       [Self.review("a", "0000", Self.two), Self.review("a", $0, Self.one)]
     }
-    #expect(plain(both.body).contains("모두 5번 판정했다.") && plain(both.body).contains("다른 답에 대한 판정 4개는 세지 않았다."))
+    #expect(Made.plain(both.body).contains("모두 5번 판정했다.") && Made.plain(both.body).contains("다른 답에 대한 판정 4개는 세지 않았다."))
     let old = try render("{{ review() }}\n\n{% if reviewed %}읽음{% endif %}\n\n{{ qa() }}") { _ in
       [Self.review("a", "0000", Self.two)]
     }
-    let text = plain(old.body)
+    let text = Made.plain(old.body)
     #expect(text.contains("판정한 사람은 없다.") && text.contains("판정 4개는 세지 않았다.") && !text.contains("읽음"))
     #expect(text.ranges(of: "사람 평가 없음").count == 10)
   }
@@ -111,12 +145,16 @@ import Testing
       let builder = try Made.builder(folder)
       let run = RunFolder(output: folder, id: Made.runId)
       let answers = AnswerSample.readingHash(try Self.samples(folder))
+      let check = { try Verification(output: folder, content: nil).check() }
+      let both = Self.pair(answers, Array(repeating: ["nn", "wa"], count: 5).flatMap { $0 })
+      try RecordFile.write(ReviewRecord(reviews: both), to: run.review)
+      _ = try builder.render()
+      #expect(try check().faults == [])
       func write(_ verdicts: [String]) throws {
         try RecordFile.write(ReviewRecord(reviews: [Self.review("a", answers, verdicts)]), to: run.review)
       }
       try write(Self.one)
       _ = try builder.render()
-      let check = { try Verification(output: folder, content: nil).check() }
       #expect(try check().faults == [])
       // One more verdict, and every number that it changes is named.
       try write(Self.one + ["3tw"])

@@ -28,12 +28,22 @@ enum Made {
   static func render(_ body: String, front: String = "title: T\nrun: fixture-run") throws -> RenderedPost {
     try Fixtures.withTemporaryFolder { folder in
       _ = try builder(folder)
-      let post = try Post("---\n\(front)\n---\n\(body)", file: "content/posts/t.md", folder: folder)
-      return try PostPage(
-        post: post, runs: RunLibrary(output: folder), charts: RunCharts(), regions: CodeRegions(root: project),
-        highlighter: HighlightCommand()
-      ).render()
+      return try page(body, front: front, output: folder)
     }
+  }
+
+  /// Renders one post text against the runs of an output folder.
+  static func page(_ body: String, front: String = "title: T\nrun: fixture-run", output: URL) throws -> RenderedPost {
+    let post = try Post("---\n\(front)\n---\n\(body)", file: "content/posts/t.md", folder: output)
+    return try PostPage(
+      post: post, runs: RunLibrary(output: output), charts: RunCharts(), regions: CodeRegions(root: project),
+      highlighter: HighlightCommand()
+    ).render()
+  }
+
+  /// The text of HTML without its tags.
+  static func plain(_ html: String) -> String {
+    HTMLScanner(html).reduce(into: "") { if case .text(let text) = $1.token { $0 += text } }
   }
 
   static func failure(_ body: String) -> String {

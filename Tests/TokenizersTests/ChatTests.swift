@@ -61,18 +61,6 @@ import Testing
     }
   }
 
-  @Test func promptAndAnswerAreTokenisedApart() throws {
-    let (tokenizers, chats) = try Self.load()
-    var count = 0
-    for chat in chats where chat.json["prompt"] != nil {
-      count += 1
-      let split = try #require(tokenizers[chat.template]).promptAndAnswer(chat.messages)
-      #expect(split.prompt == ids(chat.json["prompt"]), "\(chat.template): \(chat.messages)")
-      #expect(split.answer == ids(chat.json["answer"]), "\(chat.template): \(chat.messages)")
-    }
-    #expect(count > 20)
-  }
-
   /// The masks of TRL's training template for Qwen2.5 (scripts/fixtures/training.py): each answer with its end of turn, nothing else. That
   /// template also counts the line end before an answer; here it belongs to the generation prompt, which the model is given.
   @Test func supervisedTurnsEqualTRLs() throws {
@@ -96,23 +84,23 @@ import Testing
     }
   }
 
-  /// One answer: the same as prompt and answer. Several: the last one is what prompt and answer say, and every earlier one ends in its
-  /// end token, whatever a template does with earlier turns.
-  @Test func supervisedTurnsEndLikePromptAndAnswer() throws {
+  /// Prompt and answer as the peers tokenise them, apart: of one answer, or of the last of several. Every earlier one ends in its end token,
+  /// whatever a template does with earlier turns.
+  @Test func promptAndAnswerAreTokenisedApart() throws {
     let (tokenizers, chats) = try Self.load()
     var counts = [0, 0]
     for chat in chats where chat.json["prompt"] != nil {
       let tokenizer = try #require(tokenizers[chat.template])
       let answers = chat.messages.filter { $0.role == "assistant" }.count
       counts[answers == 1 ? 0 : 1] += 1
-      let split = try tokenizer.promptAndAnswer(chat.messages)
+      let (prompt, answer) = (ids(chat.json["prompt"]), ids(chat.json["answer"]))
       let (found, turns) = try tokenizer.supervisedTurns(chat.messages)
       #expect(turns.count == answers)
       let last = try #require(turns.last)
-      #expect(Array(found[last]) == split.answer && last.upperBound == found.count)
-      if answers == 1 { #expect(Array(found[..<last.lowerBound]) == split.prompt) }
+      #expect(Array(found[last]) == answer && last.upperBound == found.count, "\(chat.template): \(chat.messages)")
+      if answers == 1 { #expect(Array(found[..<last.lowerBound]) == prompt, "\(chat.template): \(chat.messages)") }
       // Only one of these templates ends turns with this tokeniser's end token.
-      guard !Set(tokenizer.eosTokens).isDisjoint(with: split.answer) else { continue }
+      guard !Set(tokenizer.eosTokens).isDisjoint(with: answer) else { continue }
       for turn in turns.dropLast() {
         #expect(!Set(tokenizer.eosTokens).isDisjoint(with: found[turn]), "\(chat.template): \(chat.messages)")
       }
@@ -141,10 +129,10 @@ import Testing
   @Test func aPromptThatIsNoPrefixIsAnError() throws {
     let tokenizer = try Small.tokenizer(template: "{{ messages | length }}{{ messages[-1].content }}")
     let messages = [ChatMessage(role: "user", content: "q"), ChatMessage(role: "assistant", content: "a")]
-    #expect { try tokenizer.promptAndAnswer(messages) } throws: {
+    #expect { try tokenizer.supervisedTurns(messages) } throws: {
       "\($0)".contains("prompt and answer cannot be told apart")
     }
-    #expect { try tokenizer.promptAndAnswer([messages[0]]) } throws: {
+    #expect { try tokenizer.supervisedTurns([messages[0]]) } throws: {
       "\($0)".contains("does not end in an assistant's answer")
     }
   }
