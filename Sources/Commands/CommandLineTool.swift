@@ -20,7 +20,7 @@ public enum CommandLineTool {
     SiteCommands.render,
     VerifyCommand.verify, SiteCommands.serve, ResultsCommand.results, CompareCommand.compare, NewCommand.new,
     InferenceCommands.generate, InferenceCommands.score,
-    InferenceCommands.tokenize,
+    InferenceCommands.tokenize, ExportCommand.export,
     ImportCommand.importRun, DatasetCommand.dataset, ModelCommands.model, DoctorCommand.doctor, BenchCommand.bench,
   ]
 

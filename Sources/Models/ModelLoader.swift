@@ -304,7 +304,7 @@ extension NF4Parts {
 }
 
 /// Hugging Face tensor names and GGUF's.
-enum GGUFNames {
+public enum GGUFNames {
   private static let top = [
     "model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
     "lm_head.weight": "output.weight",
@@ -317,7 +317,7 @@ enum GGUFNames {
   ]
 
   /// "model.layers.3.mlp.up_proj.weight" → "blk.3.ffn_up.weight"; an unknown name stays as it is.
-  static func gguf(_ name: String) -> String {
+  public static func gguf(_ name: String) -> String {
     if let known = top[name] { return known }
     let parts = name.split(separator: ".").map(String.init)
     guard parts.count >= 5, parts[0] == "model", parts[1] == "layers", let last = parts.last else { return name }
