@@ -30,7 +30,7 @@ import Tokenizers
     let fixture = try PeerFixture(name, backend: Self.backend)
     let adapter = try fixture.adapter()
     let expected = Self.logits(fixture.decoder, adapter, fixture.rows)
-    try withTemporaryFolder { folder in
+    try Fixtures.withTemporaryFolder { folder in
       try Self.export(fixture, adapter).writeFolder(folder, type: .f32, shardBytes: 1 << 30)
       let merged = try Decoder.load(ModelFile(path: folder.path), backend: Self.backend, threads: 2)
       #expect(difference(Self.logits(merged, nil, fixture.rows), expected).largest < 2e-5)
@@ -42,7 +42,7 @@ import Tokenizers
     let fixture = try PeerFixture(name, backend: Self.backend)
     let adapter = try fixture.adapter()
     let expected = Self.logits(fixture.decoder, adapter, fixture.rows)
-    try withTemporaryFolder { folder in
+    try Fixtures.withTemporaryFolder { folder in
       let file = folder.appendingPathComponent("tiny.gguf")
       try Self.export(fixture, adapter).writeGGUF(file, type: .f32)
       let merged = try Decoder.load(ModelFile(path: file.path), backend: Self.backend, threads: 2)
@@ -52,7 +52,7 @@ import Tokenizers
 
   @Test func largeModelsAreCutIntoShards() throws {
     let fixture = try PeerFixture("qwen2-tied", backend: Self.backend)
-    try withTemporaryFolder { folder in
+    try Fixtures.withTemporaryFolder { folder in
       try Self.export(fixture, nil).writeFolder(folder, type: .f32, shardBytes: 10_000)
       let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
       #expect(files.contains("model.safetensors.index.json") && !files.contains("model.safetensors"))
@@ -67,7 +67,7 @@ import Tokenizers
     for name in ["qwen2-gqa", "llama"] {
       let fixture = try PeerFixture(name, backend: Self.backend)
       let saved = try PEFTAdapter.read(fixture.folder.appendingPathComponent("adapter"))
-      try withTemporaryFolder { folder in
+      try Fixtures.withTemporaryFolder { folder in
         let file = folder.appendingPathComponent("lora.gguf")
         try AdapterExport.writeGGUF(saved, configuration: fixture.decoder.configuration, name: name, to: file)
         let gguf = try GGUFFile(file.path)
@@ -90,7 +90,7 @@ import Tokenizers
     for name in ["dora", "saved-modules"] {
       let fixture = try PeerFixture(name, backend: Self.backend)
       let saved = try PEFTAdapter.read(fixture.folder.appendingPathComponent("adapter"))
-      try withTemporaryFolder { folder in
+      try Fixtures.withTemporaryFolder { folder in
         let file = folder.appendingPathComponent("lora.gguf")
         #expect(throws: ModelError.self) {
           try AdapterExport.writeGGUF(saved, configuration: fixture.decoder.configuration, name: name, to: file)
@@ -106,7 +106,7 @@ import Tokenizers
   ) throws {
     var random = RandomNumbers(seed: 7)
     let values = (0..<64 * 96).map { _ in random.nextUnit() * 2 - 1 }
-    try withTemporaryFolder { folder in
+    try Fixtures.withTemporaryFolder { folder in
       let file = folder.appendingPathComponent("numbers.gguf")
       let stored: TensorType = type == .q8_0 ? .q8_0 : .q4_0
       try GGUFWriter.write(
