@@ -11,7 +11,7 @@ enum ExportCommand {
   static let export = Command(
     name: "export",
     summary: Words("writes a run's model for other programs", ko: "학습한 모델을 다른 프로그램이 읽는 형식으로 저장합니다"),
-    usage: "adapter|merged|gguf|lora-gguf RUN [--to DIR] [options]",
+    usage: "adapter|merged|gguf|ollama|lora-gguf RUN [--to DIR] [options]",
     options: [
       Option("--to", "DIR", Words("where (default: the run's export/ folder)", ko: "저장할 폴더 (기본: 실행 폴더의 export/)")),
       Option(
@@ -35,7 +35,7 @@ enum ExportCommand {
     ], example: "lorapress export gguf korean-textbooks-qwen2.5-0.5b --type q8_0"
   ) { arguments, console in
     guard let word = arguments.positional.first, let kind = Kind(rawValue: word) else {
-      throw UsageError("say what to export: adapter, merged, gguf or lora-gguf; see `lorapress export --help`")
+      throw UsageError("say what to export: adapter, merged, gguf, ollama or lora-gguf; see `lorapress export --help`")
     }
     guard arguments.positional.count == 2 else {
       throw UsageError("one RUN is expected after `export \(word)`; see `lorapress export --help`")
@@ -46,11 +46,12 @@ enum ExportCommand {
     case .adapter: try work.adapter()
     case .loraGGUF: try work.loraGGUF()
     case .merged: try work.merged()
-    case .gguf: try work.gguf()
+    case .gguf: try work.gguf("gguf")
+    case .ollama: try work.gguf("ollama", template: try OllamaTemplate(work.opened.tokenizer))
     }
   }
 
-  enum Kind: String { case adapter, merged, gguf, loraGGUF = "lora-gguf" }
+  enum Kind: String { case adapter, merged, gguf, ollama, loraGGUF = "lora-gguf" }
 }
 
 /// One export of one run.
@@ -133,11 +134,15 @@ private struct ExportWork {
     }
   }
 
-  func gguf() throws {
+  /// One GGUF file, for Ollama with a Modelfile beside it.
+  func gguf(_ name: String, template: OllamaTemplate? = nil) throws {
     let type = try numberType(default: .q8_0)
-    try write(place("gguf")) { export, folder in
+    try write(place(name)) { export, folder in
       let file = folder.appendingPathComponent("\(run.id)-\(type.rawValue).gguf")
       try export.writeGGUF(file, type: type)
+      if let modelfile = template?.modelfile(for: file.lastPathComponent) {
+        try AtomicFile.write(modelfile, to: folder.appendingPathComponent("Modelfile"))
+      }
       return file
     }
   }
