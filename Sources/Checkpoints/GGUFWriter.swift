@@ -11,8 +11,8 @@ public enum GGUFWriter {
   ) throws {
     for tensor in tensors {
       guard let columns = tensor.shape.last, columns.isMultiple(of: tensor.type.blockSize) else {
-        throw TensorOutput.fault(
-          url.path, "tensor '\(shown(tensor.name))' of shape \(tensor.shape) was to be written as \(tensor.type.rawValue)")
+        let what = "of shape \(tensor.shape) was to be written as \(tensor.type.rawValue)"
+        throw TensorOutput.fault(url.path, "tensor '\(shown(tensor.name))' \(what)")
       }
     }
     let output = try AtomicOutput(url)

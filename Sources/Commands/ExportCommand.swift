@@ -82,7 +82,8 @@ private struct ExportWork {
     }
     if let trained = record.training?.adapterSha256, try adapterHash(checkpoint) != trained {
       throw RunsError(
-        "\(checkpoint.path): the adapter has changed since it was trained (another SHA-256 than run.json's); train again")
+        "\(checkpoint.path): the adapter has changed since it was trained (another SHA-256 than run.json's); train again"
+      )
     }
   }
 
