@@ -108,6 +108,8 @@ private struct ExportWork {
     try AtomicFolder.replace(place) { folder in
       try saved.write(to: folder)
       try tokenizer().write(to: folder)
+      try InferenceExample.write(
+        [.peft(base: opened.baseModel), .swift(["--model", settings.model.name, "--adapter", "{HERE}/"])], to: folder)
     }
     told(place)
   }
@@ -131,6 +133,7 @@ private struct ExportWork {
     let shardBytes = try ByteSize.parse(arguments.value("--max-shard-size") ?? "5GB", option: "--max-shard-size")
     try write(place("merged")) { export, folder in
       try export.writeFolder(folder, type: type, shardBytes: shardBytes)
+      try InferenceExample.write([.transformers, .swift(["--model", "{HERE}/"])], to: folder)
       return folder
     }
   }
@@ -141,6 +144,8 @@ private struct ExportWork {
     try write(place(name)) { export, folder in
       let file = folder.appendingPathComponent("\(run.id)-\(type.rawValue).gguf")
       try export.writeGGUF(file, type: type)
+      let name = file.lastPathComponent
+      try InferenceExample.write([.llamaCpp(name), .swift(["--model", "{HERE}/\(name)"])], to: folder)
       if let modelfile = template?.modelfile(for: file.lastPathComponent) {
         try AtomicFile.write(modelfile, to: folder.appendingPathComponent("Modelfile"))
       }
