@@ -59,7 +59,7 @@ let package = Package(
     room("Models", ["Formats", "Checkpoints", "Compute", "Tokenizers"]),
     room("Datasets", ["Formats", "Runs", "Korean", "CStreams"]),
     room("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute"]),
-    room("Evaluation", ["Formats", "Runs", "Models", "Tokenizers"]),
+    room("Evaluation", ["Formats", "Runs", "Models", "Tokenizers", "Workers"]),
     room("Exports", ["Formats", "Checkpoints", "Compute", "Tokenizers", "Models"]),
     room("Hub", ["Formats", "Runs", "CCurl", "CSystem"]),
     room("Imports", ["Formats", "Runs"]),
@@ -76,7 +76,7 @@ let package = Package(
       ]),
     .executableTarget(name: "lorapress", dependencies: ["Commands"], path: "Sources/lorapress"),
 
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["Formats", "Runs"], path: "Tests/TestSupport"),
     .target(
       name: "ModelFixtures", dependencies: ["TestSupport", "Formats", "Checkpoints", "Compute", "Models"],
       path: "Tests/ModelFixtures"),
@@ -93,7 +93,7 @@ let package = Package(
     tests("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute", "ModelFixtures"]),
     tests("Evaluation", ["Formats", "Runs"]),
     tests("Exports", ["Formats", "Checkpoints", "Compute", "Tokenizers", "Models", "ModelFixtures"]),
-    tests("Hub", ["Formats", "Runs"]),
+    tests("Hub", ["Formats", "Runs", "Datasets"]),
     tests("Imports", ["Formats", "Runs", "Site", "Charts", "Training"]),
     tests("Charts", ["CPng"]),
     tests("Site", ["Formats", "Runs", "Charts"]),

@@ -16,8 +16,8 @@ import resource
 import sys
 import time
 
-# Drawing is timed with its imports, and needs neither of these; nor does llama.cpp.
-if sys.argv[1:2] not in (["charts"], ["llama"]):
+# Drawing is timed with its imports, and needs neither of these; nor do llama.cpp and the metrics.
+if sys.argv[1:2] not in (["charts"], ["llama"], ["metrics"]):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -220,8 +220,37 @@ def charts(log, folder):
     return {"seconds": time.perf_counter() - start, "charts": 4, "points": points, "bytes": size}
 
 
+def metrics(file):
+    """sacreBLEU's BLEU by characters and chrF, rouge-score's ROUGE-1, -2 and -L over words of any script."""
+    import math
+    import re
+    import unicodedata
+
+    from rouge_score import rouge_scorer, tokenizers
+    from sacrebleu.metrics import BLEU, CHRF
+
+    class Words(tokenizers.Tokenizer):
+        words = re.compile(r"[^\W_]+")
+
+        def tokenize(self, text):
+            return self.words.findall(unicodedata.normalize("NFC", text).lower())
+
+    with open(file, encoding="utf-8") as lines:
+        pairs = [json.loads(line) for line in lines]
+    answers, references = [pair["hypothesis"] for pair in pairs], [pair["reference"] for pair in pairs]
+    start = time.perf_counter()
+    scores = {"bleu": BLEU(tokenize="char").corpus_score(answers, [references]).score,
+              "chrf": CHRF().corpus_score(answers, [references]).score}
+    kinds = ["rouge1", "rouge2", "rougeL"]
+    scorer = rouge_scorer.RougeScorer(kinds, tokenizer=Words())
+    rouge = [scorer.score(reference, answer) for reference, answer in zip(references, answers)]
+    scores |= {kind: math.fsum(row[kind].fmeasure for row in rouge) / len(rouge) for kind in kinds}
+    seconds = time.perf_counter() - start
+    return {"pairs_per_second": len(pairs) / seconds, "pairs": len(pairs), "seconds": seconds, "scores": scores}
+
+
 def main():
-    works = {"chat": chat, "step": step, "generate": generate, "tokenize": tokenize, "charts": charts, "llama": llama}
+    works = {"chat": chat, "step": step, "generate": generate, "tokenize": tokenize, "charts": charts, "llama": llama, "metrics": metrics}
     if len(sys.argv) < 3 or sys.argv[1] not in works:
         sys.exit(__doc__.strip())
     result = works[sys.argv[1]](*sys.argv[2:])

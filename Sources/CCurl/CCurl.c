@@ -11,20 +11,26 @@ typedef struct {
   CURL *curl;
 } transfer;
 
+// Keeps the value of a header line where it is the named one ("link:", in lower case).
+static void keep(const char *line, size_t end, const char *name, char *place, size_t room) {
+  size_t from = strlen(name);
+  if (end <= from || strncasecmp(line, name, from) != 0) return;
+  while (from < end && line[from] == ' ') from++;
+  while (end > from && (line[end - 1] == '\r' || line[end - 1] == '\n' || line[end - 1] == ' ')) end--;
+  size_t kept = end - from < room - 1 ? end - from : room - 1;
+  memcpy(place, line + from, kept);
+  place[kept] = 0;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *context) {
-  transfer *t = context;
+  cc_result *result = ((transfer *)context)->result;
   size_t length = size * count;
-  static const char name[] = "content-range:";
-  if (length > 5 && strncasecmp(line, "HTTP/", 5) == 0) t->result->content_range[0] = 0;  // a new answer begins
-  if (length > sizeof name && strncasecmp(line, name, sizeof name - 1) == 0) {
-    size_t from = sizeof name - 1, end = length;
-    while (from < end && line[from] == ' ') from++;
-    while (end > from && (line[end - 1] == '\r' || line[end - 1] == '\n' || line[end - 1] == ' ')) end--;
-    size_t room = sizeof t->result->content_range - 1;
-    size_t kept = end - from < room ? end - from : room;
-    memcpy(t->result->content_range, line + from, kept);
-    t->result->content_range[kept] = 0;
+  if (length > 5 && strncasecmp(line, "HTTP/", 5) == 0) {  // a new answer begins
+    result->content_range[0] = result->link[0] = result->error_code[0] = 0;
   }
+  keep(line, length, "content-range:", result->content_range, sizeof result->content_range);
+  keep(line, length, "link:", result->link, sizeof result->link);
+  keep(line, length, "x-error-code:", result->error_code, sizeof result->error_code);
   return length;
 }
 

@@ -15,8 +15,18 @@
 struct lora_http_server {
   struct MHD_Daemon *daemon;
   lora_http_handler handler;
+  lora_http_limit limit;
   void *context;
 };
+
+// The body of a request that is still coming in.
+struct upload {
+  size_t length, limit;
+  char bytes[];
+};
+
+// Marks a GET whose headers were seen.
+static char seen;
 
 static int listen_on(const struct addrinfo *address, uint16_t *bound_port) {
   int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
@@ -63,37 +73,73 @@ static size_t leave_escaped(void *context, struct MHD_Connection *connection, ch
   return strlen(text);
 }
 
+static enum MHD_Result take_body(
+  lora_http_server *server, struct MHD_Connection *connection, const char *url, const char *method,
+  const char *data, size_t *size, void **state) {
+  lora_http_request *request = (lora_http_request *)connection;
+  struct upload *upload = *state;
+  if (!upload) {
+    size_t limit = server->limit(server->context, request, method, url);
+    upload = limit > 0 ? malloc(sizeof *upload + limit) : NULL;
+    if (upload) {
+      *upload = (struct upload){.length = 0, .limit = limit};
+      *state = upload;
+    } else {
+      server->handler(server->context, request, method, url, "", 0);
+    }
+    return MHD_YES;
+  }
+  if (*size == 0) {
+    server->handler(server->context, request, method, url, upload->bytes, upload->length);
+    return MHD_YES;
+  }
+  if (*size > upload->limit - upload->length) return MHD_NO;
+  memcpy(upload->bytes + upload->length, data, *size);
+  upload->length += *size;
+  *size = 0;
+  return MHD_YES;
+}
+
 static enum MHD_Result answer(
   void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
   const char *upload_data, size_t *upload_size, void **state) {
   (void)version;
-  (void)upload_data;
-  static char seen;
   lora_http_server *server = context;
   int reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-  // The first call comes with the headers alone. A GET waits for the second, so that the connection stays usable;
-  // what would carry a body is refused before the body is read.
-  if (reads && *state == NULL) {
+  if (!reads) return take_body(server, connection, url, method, upload_data, upload_size, state);
+  // The first call comes with the headers alone. A GET waits for the second, so that the connection stays usable.
+  if (*state == NULL) {
     *state = &seen;
     return MHD_YES;
   }
-  if (reads && *upload_size > 0) {
+  if (*upload_size > 0) {
     *upload_size = 0;
     return MHD_YES;
   }
-  server->handler(server->context, (lora_http_request *)connection, method, url);
+  server->handler(server->context, (lora_http_request *)connection, method, url, "", 0);
   return MHD_YES;
 }
 
-lora_http_server *lora_http_start(int listener, lora_http_handler handler, void *context) {
+static void forget(
+  void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode reason) {
+  (void)context;
+  (void)connection;
+  (void)reason;
+  if (*state != &seen) free(*state);
+  *state = NULL;
+}
+
+lora_http_server *lora_http_start(int listener, lora_http_handler handler, lora_http_limit limit, void *context) {
   lora_http_server *server = calloc(1, sizeof *server);
   if (server) {
     server->handler = handler;
+    server->limit = limit;
     server->context = context;
     server->daemon = MHD_start_daemon(
       MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL, 0, NULL, NULL, &answer, server,
       MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
       MHD_OPTION_UNESCAPE_CALLBACK, &leave_escaped, NULL,
+      MHD_OPTION_NOTIFY_COMPLETED, &forget, NULL,
       MHD_OPTION_CONNECTION_LIMIT, 256u,
       MHD_OPTION_CONNECTION_TIMEOUT, 60u,
       MHD_OPTION_END);

@@ -99,6 +99,12 @@ public enum NumberFormat {
     return (value < 0 && !isZero ? "−" : "") + whole + (parts.count == 2 ? "." + parts[1] : "")
   }
 
+  /// The same with a plus sign before what is more than 0 as it is shown.
+  public static func signed(_ value: Double, decimals: Int) -> String {
+    let text = fixed(value, decimals: decimals)
+    return (value > 0 && text.contains { ("1"..."9").contains($0) } ? "+" : "") + text
+  }
+
   /// At most this many decimals, and no more than the shortest text that reads back as the same number has.
   public static func recorded(_ value: Double, decimals: Int) -> String {
     fixed(value, decimals: min(decimals, recordedDecimals(value)))

@@ -11,13 +11,13 @@ import Workers
 /// `lorapress bench`: how fast this machine does each part of the work, as JSON. `benchmarks/compare` sets it beside other tools.
 enum BenchCommand {
   private enum Part: String, CaseIterable {
-    case step, generate, load, tokenize, charts
+    case step, generate, load, tokenize, charts, metrics
   }
 
   static let bench = Command(
     name: "bench",
     summary: Words("measures this machine's speed, as JSON", ko: "이 컴퓨터의 속도를 재어 JSON으로 출력합니다"),
-    usage: "step|generate|load|tokenize --model M [options] | charts --data LOG",
+    usage: "step|generate|load|tokenize --model M [options] | charts --data LOG | metrics --data PAIRS.jsonl",
     options: [
       InferenceCommands.modelOption,
       Option(
@@ -31,15 +31,15 @@ enum BenchCommand {
       Option(
         "--data", "FILE",
         Words(
-          "tokenize: a text file, by lines; charts: a run's log/metrics.jsonl",
-          ko: "tokenize: 줄 단위로 읽을 텍스트 파일. charts: 실행의 log/metrics.jsonl")),
+          "tokenize: a text file, by lines; charts: a run's log/metrics.jsonl; metrics: rows of \"hypothesis\" and \"reference\"",
+          ko: "tokenize: 줄 단위로 읽을 텍스트 파일. charts: 실행의 log/metrics.jsonl. metrics: \"hypothesis\"와 \"reference\"가 있는 행")),
       Option(
         "--out", "DIR",
         Words("charts: keeps the pictures there (default: thrown away)", ko: "charts: 그림을 남길 폴더 (기본: 남기지 않음)")),
       Arithmetic.weightsOption, Arithmetic.option,
     ], example: "lorapress bench step --model qwen2.5-coder-0.5b-instruct --weights nf4 --batch 4x256"
   ) { arguments, console in
-    let name = try arguments.single("step, generate, load, tokenize or charts", "bench")
+    let name = try arguments.single("step, generate, load, tokenize, charts or metrics", "bench")
     guard let part = Part(rawValue: name) else {
       throw UsageError("bench takes \(Part.allCases.map(\.rawValue).joined(separator: ", ")), not '\(name)'")
     }
@@ -50,6 +50,7 @@ enum BenchCommand {
       case .load: try withModel(arguments, console, load) + kinds(arguments)
       case .tokenize: try withModel(arguments, console, tokenize)
       case .charts: try charts(arguments)
+      case .metrics: try BenchMetrics.measure(arguments)
       }
     let machine = Machine.environment(backend: CPUBackend())
     let entries =

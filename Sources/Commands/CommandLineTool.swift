@@ -18,7 +18,8 @@ public enum CommandLineTool {
   static let commands: [Command] = [
     PipelineCommands.run, PipelineCommands.prepare, PipelineCommands.train, PipelineCommands.evaluate,
     SiteCommands.render,
-    VerifyCommand.verify, SiteCommands.serve, ResultsCommand.results, CompareCommand.compare, NewCommand.new,
+    VerifyCommand.verify, SiteCommands.serve, ReviewCommand.review, ResultsCommand.results, CompareCommand.compare,
+    NewCommand.new,
     InferenceCommands.generate, InferenceCommands.score,
     InferenceCommands.tokenize, ExportCommand.export,
     ImportCommand.importRun, DatasetCommand.dataset, ModelCommands.model, DoctorCommand.doctor, BenchCommand.bench,

@@ -11,7 +11,7 @@ enum DatasetCommand {
     name: "dataset",
     summary: Words(
       "shows what a data file is taken for and what becomes of its rows", ko: "데이터 파일을 어떻게 읽고 어떤 행이 빠지는지 보여 줍니다"),
-    usage: "inspect FILE... [options]",
+    usage: "inspect FILE|hub:OWNER/NAME[/CONFIG[/SPLIT]][@REVISION]... [options]",
     options: [
       Option(
         "--rows", "N",
@@ -27,24 +27,26 @@ enum DatasetCommand {
     guard arguments.positional.first == "inspect", arguments.positional.count > 1 else {
       throw UsageError("say `dataset inspect FILE`; see `lorapress dataset --help`")
     }
-    let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
     let inspection = try Inspection(
-      Array(arguments.positional.dropFirst()), base: here, format: try format(arguments), limit: try rows(arguments))
+      try files(arguments.positional.dropFirst(), console), format: try FormatOption.settings(arguments),
+      limit: try rows(arguments))
     if arguments.flag("--json") { return console.print(json(inspection).text(pretty: true)) }
     for line in InspectionText(inspection, console).lines { console.print(line) }
   }
 
-  private static func rows(_ arguments: Arguments) throws -> Int? {
-    arguments.value("--rows") == "all" ? nil : try arguments.integer("--rows", atLeast: 1) ?? firstRows
+  private static func files(_ paths: ArraySlice<String>, _ console: Console) throws -> [DataFiles.File] {
+    let here = DataFiles(base: URL(fileURLWithPath: FileManager.default.currentDirectoryPath))
+    return try paths.flatMap { path in
+      guard HubSettings.isMeant(by: path) else { return try here.files([path]) }
+      guard let hub = HubSettings(argument: path) else {
+        throw UsageError("'\(path)' should be hub:OWNER/NAME, hub:OWNER/NAME/CONFIG or hub:OWNER/NAME/CONFIG/SPLIT")
+      }
+      return try HubData.fetch(hub, console: console).train
+    }
   }
 
-  /// As an experiment would read it, with the same errors.
-  private static func format(_ arguments: Arguments) throws -> FormatSettings? {
-    guard let text = arguments.value("--format") else { return nil }
-    let experiment = try Experiment(
-      text: "{name: inspect, model: {name: none}, dataset: {files: [none]}}", file: "--format",
-      overrides: [("dataset.format", text)])
-    return experiment.settings.dataset.format
+  private static func rows(_ arguments: Arguments) throws -> Int? {
+    arguments.value("--rows") == "all" ? nil : try arguments.integer("--rows", atLeast: 1) ?? firstRows
   }
 
   private static func json(_ inspection: Inspection) -> JSONValue {

@@ -22,10 +22,10 @@ enum DoctorCommand {
       console.print("\(isThere ? "✔" : "✘") \(console.text(check.what))\(isThere ? "" : " → \(check.remedy)")")
     }
     // Only those who have Parquet files miss it.
-    let parquet = Words("Parquet files (DuckDB's command line)", ko: "Parquet 파일 읽기 (DuckDB 명령줄)")
-    let duckDB = ParquetReader.program()
+    let parquet = Words("Parquet files (DuckDB's command line)", ko: "Parquet 파일 읽기·쓰기 (DuckDB 명령줄)")
+    let duckDB = DuckDB.program()
     console.print(
-      "\(duckDB != nil ? "✔" : "·") \(console.text(parquet))\(duckDB != nil ? "" : " → \(ParquetReader.remedy)")")
+      "\(duckDB != nil ? "✔" : "·") \(console.text(parquet))\(duckDB != nil ? "" : " → \(DuckDB.remedy)")")
     if let project = try? Project.locate(), let store = try? ModelStore(catalog: ModelCatalog(project.models)) {
       for status in store.list() {
         let isThere = status.state.isHere

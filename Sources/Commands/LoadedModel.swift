@@ -1,5 +1,6 @@
 import Checkpoints
 import Compute
+import Datasets
 import Foundation
 import Hub
 import Models
@@ -92,7 +93,6 @@ struct Arithmetic {
 
   /// What `--compute` and `--weights` say of a model whose weights are meant to be `weights`.
   init(_ arguments: Arguments, weights meant: ModelSettings.Weights, doubleQuant: Bool = true) throws {
-    self.doubleQuant = doubleQuant
     var weights = meant
     if let name = arguments.value("--weights") {
       guard let kind = ModelSettings.Weights(rawValue: name) else {
@@ -100,7 +100,14 @@ struct Arithmetic {
       }
       weights = kind
     }
-    switch arguments.value("--compute") ?? "auto" {
+    try self.init(weights: weights, compute: arguments.value("--compute"), doubleQuant: doubleQuant)
+  }
+
+  /// - Parameter kind: what `--compute` says; nil is auto.
+  init(weights: ModelSettings.Weights, compute kind: String?, doubleQuant: Bool) throws {
+    var weights = weights
+    self.doubleQuant = doubleQuant
+    switch kind ?? "auto" {
     case "auto": compute = weights != .f32 && CPUBackend.hasBFloat16 ? "bf16" : "f32"
     case "f32": compute = "f32"
     case "bf16":
@@ -144,4 +151,19 @@ func adapterHash(_ folder: URL) throws -> String {
 /// A prepared row's messages for the tokeniser.
 func chatMessages(_ messages: [ChatRow.Message]) -> [ChatMessage] {
   messages.map { ChatMessage(role: $0.role, content: $0.content) }
+}
+
+extension ChatMeasure {
+  /// As the model sees conversations, on all cores.
+  init(_ tokenizer: Tokenizer) {
+    self.init { conversations in
+      try tokenizer.supervisedTurns(all: conversations.map(chatMessages)).map { row in
+        let (ids, turns) = try row.get()
+        let answers = turns.reduce(0) { $0 + $1.count }
+        return Length(prompt: ids.count - answers, answer: answers)
+      }
+    } rendered: {
+      try tokenizer.renderChat(chatMessages($0), addGenerationPrompt: false)
+    }
+  }
 }

@@ -10,7 +10,7 @@ enum Machine {
     let known = ["avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd"]
     return EnvironmentRecord(
       cpu: field("model name", info) ?? field("CPU part", info) ?? "unknown", cpuFeatures: known.filter(flags.contains),
-      cores: ProcessInfo.processInfo.activeProcessorCount, threads: backend.threads.count,
+      cores: Threads.available, threads: backend.threads.count,
       memoryBytes: Int(ProcessInfo.processInfo.physicalMemory), os: osName, backend: backend.name)
   }
 

@@ -1,7 +1,6 @@
 import Checkpoints
 import Compute
 import Datasets
-import Evaluation
 import Foundation
 import Models
 import Runs
@@ -59,36 +58,42 @@ final class Pipeline {
 
   func prepare() throws {
     let model = try openModel()
-    let base = project.base(for: settings.dataset)
-    let paths = settings.dataset.files + settings.dataset.validationFiles + settings.dataset.testFiles
-    let inputs = try DataFiles(base: base).files(paths).map { file -> FileRecord in
+    let files =
+      try settings.dataset.hub.map { try HubData.fetch($0, console: console) }
+      ?? DataSources(settings.dataset, base: project.base(for: settings.dataset))
+    let inputs = try files.all.map { file -> FileRecord in
       let bytes = (try? FileManager.default.attributesOfItem(atPath: file.url.path)[.size] as? Int) ?? 0
       return FileRecord(path: file.name, bytes: bytes, sha256: try SHA256.hex(ofFile: file.url))
     }
     let hash = try inputHash(
       "prepare 1", [try sectionYAML("dataset"), model.resolved.sha256] + inputs.map(\.sha256))
     let results = DatasetSplit.allCases.map(folder.dataset) + [folder.datasetReport]
-    if isDone(.prepare, hash, results) { return skipped(.prepare) }
+    let hasParquet =
+      settings.dataset.output == .jsonl
+      || DatasetSplit.allCases.contains { FileManager.default.fileExists(atPath: folder.datasetParquet($0).path) }
+    if hasParquet, isDone(.prepare, hash, results) { return skipped(.prepare) }
 
     try begin(.prepare, hash)
     let clock = ContinuousClock.now
     let progress = Progress(console, Words("Preparing the rows", ko: "데이터 준비"))
-    let preparation = Preparation(settings: settings.dataset, base: base) { messages in
-      let messages = chatMessages(messages)
-      let (ids, turns) = try model.tokenizer.supervisedTurns(messages)
-      let answers = turns.reduce(0) { $0 + $1.count }
-      return (ids.count - answers, answers, try model.tokenizer.renderChat(messages, addGenerationPrompt: false))
-    }
+    let preparation = Preparation(settings: settings.dataset, files: files, measure: ChatMeasure(model.tokenizer))
     let unit = console.text(Words("rows", ko: "행"))
-    let dataset = try preparation.run { state in
-      progress.update(state.bytes >> 10, of: state.totalBytes >> 10, detail: "KiB · \(state.rows) \(unit)")
+    let report: DatasetReport
+    do {
+      defer { progress.close() }
+      let dataset = try preparation.run { state in
+        progress.update(state.bytes >> 10, of: state.totalBytes >> 10, detail: "KiB · \(state.rows) \(unit)")
+      }
+      try dataset.write(to: folder)
+      report = dataset.report
+    } catch {
+      try fail(.prepare)
+      throw error
     }
-    try dataset.write(to: folder)
-    progress.close()
     record.datasetFiles = inputs
     record.seeds["split"] = settings.dataset.split?.seed
     try finish(.prepare, seconds: seconds(since: clock), status: .prepared)
-    let counts = dataset.report.counts
+    let counts = report.counts
     console.note(
       Words(
         "Prepared: \(counts.read) rows read, \(counts.train) to train, \(counts.validation) to validate, \(counts.test) to test, \(counts.rejected) rejected",
@@ -185,7 +190,7 @@ final class Pipeline {
     }
     let adapterSHA = try adapterHash(checkpoint)
     let hash = try inputHash(
-      "evaluate 3",
+      "evaluate 4",
       [
         try SHA256.hex(ofFile: folder.dataset(.test)), try SHA256.hex(ofFile: folder.dataset(.validation)), adapterSHA,
         model.resolved.sha256, try weightsYAML(), arithmetic.compute, try sectionYAML("evaluation"),
@@ -198,39 +203,17 @@ final class Pipeline {
     let adapter = try LoraAdapter(folder: checkpoint, on: decoder)
     try begin(.evaluate, hash)
     let clock = ContinuousClock.now
-    let work = EvaluationWork(tokenizer: model.tokenizer, settings: settings.evaluation)
-    let test = try RecordFile.readLines(ChatRow.self, from: folder.dataset(.test))
-    let validation = try tokenized(.validation).rows
+    let evaluation = AdapterEvaluation(
+      tokenizer: model.tokenizer, settings: settings.evaluation,
+      questions: try RecordFile.readLines(ChatRow.self, from: folder.dataset(.test)),
+      lossRows: try tokenized(.validation).rows, console: console)
     do {
-      var answers: [[TextAnswer]] = []
-      var losses: [LossSummary] = []
-      for (session, title) in [
-        (DecoderSession(decoder, adapter: nil), Words("Base model answers", ko: "기반 모델 평가")),
-        (DecoderSession(decoder, adapter: adapter), Words("Tuned model answers", ko: "미세 조정 모델 평가")),
-      ] {
-        let progress = Progress(console, title)
-        defer { progress.close() }
-        let total = test.count * settings.evaluation.maxNewTokens
-        answers.append(
-          try work.answers(session, test) { tokens in
-            progress.update(tokens, of: total)
-            return !Interruption.isRequested
-          })
-        guard let loss = LossEvaluation.run(session, validation, isCancelled: { Interruption.isRequested }) else {
-          throw CancellationError()
-        }
-        losses.append(loss)
-      }
-      let samples = work.samples(test, base: answers[0], tuned: answers[1])
+      let (samples, results) = evaluation.results(
+        base: try evaluation.ask(decoder, nil, title: AdapterEvaluation.baseTitle),
+        tuned: try evaluation.ask(decoder, adapter, title: AdapterEvaluation.tunedTitle),
+        modelSha256: model.resolved.sha256, adapter: (adapterSHA, adapter.layers.count), arithmetic: arithmetic)
       try RecordFile.writeLines(samples, to: folder.samples)
-      try RecordFile.write(
-        EvaluationRecord(
-          sets: work.sets(samples), validationLoss: .init(base: losses[0].loss, tuned: losses[1].loss),
-          validationSupervisedTokens: losses[0].supervisedTokens, modelSha256: model.resolved.sha256,
-          adapterSha256: adapterSHA,
-          adaptedLayers: adapter.layers.count, maxNewTokens: settings.evaluation.maxNewTokens,
-          decoding: settings.evaluation.decoding, compute: arithmetic.compute, bootstrap: Bootstrap.record),
-        to: folder.evaluationMetrics)
+      try RecordFile.write(results, to: folder.evaluationMetrics)
       record.seeds["evaluation"] = settings.evaluation.doSample ? settings.evaluation.seed : nil
     } catch is CancellationError {
       try interrupt(.evaluate, seconds: seconds(since: clock), resumedAt: [])
@@ -276,38 +259,9 @@ final class Pipeline {
     }
   }
 
-  /// A split as token ids.
-  private struct TokenizedSplit {
-    var rows: [TokenizedExample] = []
-    /// Rows left out as longer than `max_seq_length` (`truncate` cuts the answers instead).
-    var dropped = 0
-    /// Rows of which every answer's end-of-turn token is supervised.
-    var rowsWithSupervisedEnd = 0
-  }
-
-  private func tokenized(_ split: DatasetSplit) throws -> TokenizedSplit {
-    let model = try openModel()
-    let training = settings.training
-    let ends = Set(model.tokenizer.eosTokens)
-    var result = TokenizedSplit()
+  private func tokenized(_ split: DatasetSplit) throws -> TokenizedRows {
     let rows = try RecordFile.readLines(ChatRow.self, from: folder.dataset(split))
-    let encoded = model.tokenizer.supervisedTurns(all: rows.map { chatMessages($0.messages) })
-    for (index, row) in encoded.enumerated() {
-      let (ids, turns) = try row.get()
-      var example = TokenizedExample(ids: ids, supervised: turns, line: index + 1)
-      if example.count > training.maxSeqLength {
-        guard training.overflow == .truncate, example.promptLength < training.maxSeqLength else {
-          result.dropped += 1
-          continue
-        }
-        example = example.prefix(training.maxSeqLength)
-      }
-      let answersEnd = example.supervised.allSatisfy { !ends.isDisjoint(with: example.ids[$0]) }
-      if answersEnd, example.supervised.count == turns.count { result.rowsWithSupervisedEnd += 1 }
-      if training.trainOnInputs { example.supervised = [0..<example.count] }
-      result.rows.append(example)
-    }
-    return result
+    return try TokenizedRows(rows, try openModel().tokenizer, settings.training)
   }
 
   /// The resolved settings under a path, as text to hash.
@@ -369,7 +323,8 @@ final class Pipeline {
     try? RecordFile.write(record, to: folder.record)
   }
 
-  /// Every file of the run but its record and the charts, which rendering draws anew.
+  /// Every file of the run but its record, the charts, which rendering draws anew, and the review and later evaluations, which go on after
+  /// the stages.
   private func artifacts() throws -> [FileRecord] {
     guard
       let walker = FileManager.default.enumerator(
@@ -379,7 +334,8 @@ final class Pipeline {
     for case let url as URL in walker {
       let values = try url.resourceValues(forKeys: [.isRegularFileKey, .fileSizeKey])
       guard values.isRegularFile == true, let path = folder.path(of: url), path != "run.json",
-        !path.hasPrefix("charts/"),
+        !path.hasPrefix("charts/"), path != folder.path(of: folder.review),
+        !(path.hasPrefix("evaluation/") && path.dropFirst("evaluation/".count).contains("/")),
         !path.split(separator: "/").contains(where: { $0.hasPrefix(".") })
       else { continue }
       records.append(FileRecord(path: path, bytes: values.fileSize ?? 0, sha256: try SHA256.hex(ofFile: url)))

@@ -56,8 +56,10 @@ enum PipelineCommands {
   static let evaluate = Command(
     name: "evaluate",
     summary: Words("lets base and tuned model answer the test questions", ko: "기반 모델과 미세 조정 모델로 시험 문제를 풀어 봅니다"),
-    usage: "EXPERIMENT [options]", options: common, example: "lorapress evaluate \(example)"
+    usage: "EXPERIMENT [options] | RUN --data FILE [options] | RUN --weights KIND [options]",
+    options: common + LaterEvaluation.options, example: "lorapress evaluate \(example)"
   ) { arguments, console in
+    if try LaterEvaluation.isAsked(arguments) { return try LaterEvaluation(arguments, console).run() }
     try forEachRun(arguments, "evaluate", console) { try $0.evaluate() }
   }
 

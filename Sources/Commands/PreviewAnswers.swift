@@ -37,14 +37,28 @@ final class PreviewAnswers: Sendable {
   private let news: PreviewNews?
   /// The names this server may be called by; nil where any will do.
   private let hosts: PreviewHosts?
+  /// The pages on which answers are judged; nil where none are.
+  private let review: ReviewAnswers?
 
-  init(folder: URL, news: PreviewNews? = nil, hosts: PreviewHosts? = nil) {
+  init(folder: URL, news: PreviewNews? = nil, hosts: PreviewHosts? = nil, review: ReviewAnswers? = nil) {
     self.folder = folder.path
     self.news = news
     self.hosts = hosts
+    self.review = review
   }
 
-  func answer(_ request: PreviewRequest, method: String, target: String) {
+  /// How many bytes of a body are read: none of a request that is refused whatever it says.
+  func bodyLimit(_ request: PreviewRequest, method: String, target: String) -> Int {
+    guard let review, let path = PreviewPath(target: target), let place = ReviewPlace(path),
+      review.refusal(of: request, method, place) == nil
+    else { return 0 }
+    return ReviewAnswers.bodyLimit
+  }
+
+  func answer(_ request: PreviewRequest, method: String, target: String, body: Data) {
+    if let review, let path = PreviewPath(target: target), let place = ReviewPlace(path) {
+      return review.answer(request, method, place, body: body)
+    }
     guard method == "GET" || method == "HEAD" else {
       return message(request, 405, "405: only GET and HEAD are answered here", [("Allow", "GET, HEAD")])
     }

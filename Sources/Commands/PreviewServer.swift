@@ -31,11 +31,14 @@ public final class PreviewServer: @unchecked Sendable {  // `server` is guarded 
     try self.init(folder: folder, host: host, port: port, news: nil)
   }
 
-  /// With `news`, pages get a script that listens to them; the folder need not be there yet.
-  init(folder: URL, host: String = "127.0.0.1", port: Int = 0, news: PreviewNews?) throws(PreviewServerError) {
+  /// With `news`, pages get a script that listens to them; with `review`, its pages stand beside the site. With either the folder
+  /// need not be there yet.
+  init(
+    folder: URL, host: String = "127.0.0.1", port: Int = 0, news: PreviewNews?, review: ReviewAnswers? = nil
+  ) throws(PreviewServerError) {
     var isFolder: ObjCBool = false
     let isThere = FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder) && isFolder.boolValue
-    guard isThere || news != nil else {
+    guard isThere || news != nil || review != nil else {
       throw PreviewServerError("\(folder.path): there is no such folder; make the site with `lorapress render` first")
     }
     guard let number = UInt16(exactly: port) else {
@@ -47,9 +50,9 @@ public final class PreviewServer: @unchecked Sendable {  // `server` is guarded 
     // A browser that goes away in the middle of an answer must not end the program.
     signal(SIGPIPE, SIG_IGN)
     self.news = news
-    answers = PreviewAnswers(folder: folder, news: news, hosts: PreviewHosts(host: host))
+    answers = PreviewAnswers(folder: folder, news: news, hosts: PreviewHosts(host: host), review: review)
     let context = Unmanaged.passUnretained(answers).toOpaque()
-    guard let started = lora_http_start(listener, answerRequest, context) else {
+    guard let started = lora_http_start(listener, answerRequest, bodyLimit, context) else {
       throw PreviewServerError("\(host):\(port): no thread or memory left to serve with; close other programs")
     }
     server = started
@@ -121,9 +124,21 @@ private final class CaughtSignal: @unchecked Sendable {  // `number` is only tou
 /// libmicrohttpd calls this on the connection's thread; `context` is the server's `PreviewAnswers`.
 private func answerRequest(
   context: UnsafeMutableRawPointer?, request: OpaquePointer?, method: UnsafePointer<CChar>?,
-  target: UnsafePointer<CChar>?
+  target: UnsafePointer<CChar>?, body: UnsafeRawPointer?, length: Int
 ) {
   guard let context, let request, let method, let target else { return }
   Unmanaged<PreviewAnswers>.fromOpaque(context).takeUnretainedValue()
-    .answer(PreviewRequest(request), method: String(cString: method), target: String(cString: target))
+    .answer(
+      PreviewRequest(request), method: String(cString: method), target: String(cString: target),
+      body: body.map { Data(bytes: $0, count: length) } ?? Data())
+}
+
+/// Called on the connection's thread before `answerRequest`, for requests that may bring a body.
+private func bodyLimit(
+  context: UnsafeMutableRawPointer?, request: OpaquePointer?, method: UnsafePointer<CChar>?,
+  target: UnsafePointer<CChar>?
+) -> Int {
+  guard let context, let request, let method, let target else { return 0 }
+  return Unmanaged<PreviewAnswers>.fromOpaque(context).takeUnretainedValue()
+    .bodyLimit(PreviewRequest(request), method: String(cString: method), target: String(cString: target))
 }

@@ -21,48 +21,130 @@ enum ResultsCommand {
       let data = try Data(contentsOf: folder.evaluationMetrics)
       return console.print(String(decoding: data, as: UTF8.self), terminator: "")
     }
-    for line in table(metrics, console) { console.print(line) }
+    for line in ResultsTable(metrics, console).lines { console.print(line) }
+  }
+}
+
+/// An evaluation as a table for a terminal.
+struct ResultsTable {
+  let record: EvaluationRecord
+  let console: Console
+
+  init(_ record: EvaluationRecord, _ console: Console) {
+    self.record = record
+    self.console = console
   }
 
-  private static func table(_ metrics: EvaluationRecord, _ console: Console) -> [String] {
-    var rows: [[String]] = [[console.text(Words("measure", ko: "지표")), "n", "base", "tuned"]]
+  var lines: [String] {
+    let loss = record.validationLoss
+    var rows = [
+      [
+        console.text(Words("measure", ko: "지표")), "n", "base", "tuned", console.text(Words("difference", ko: "차이")),
+        "p",
+      ]
+    ]
     rows.append([
-      console.text(Words("validation loss", ko: "검증 손실")), "\(metrics.validationSupervisedTokens) tokens",
-      String(format: "%.3f", metrics.validationLoss.base), String(format: "%.3f", metrics.validationLoss.tuned),
+      lossName, "\(record.validationSupervisedTokens) tokens", shown(loss.base, 3), shown(loss.tuned, 3),
+      signed(loss.tuned - loss.base, 3), "",
     ])
+    if let perplexity = record.perplexity {
+      rows.append([
+        "perplexity", "\(record.validationSupervisedTokens) tokens", shown(perplexity.base, 2),
+        shown(perplexity.tuned, 2), signed(perplexity.tuned - perplexity.base, 2), "",
+      ])
+    }
+    rows += record.setNames.flatMap { set -> [[String]] in
+      guard let pair = record.sets[set] else { return [] }
+      return scores(set, pair.base, pair.tuned, record.deltas?[set])
+    }
+    return aligned(rows) + trained
+  }
+
+  private var lossName: String {
+    record.data == nil
+      ? console.text(Words("validation loss", ko: "검증 손실")) : console.text(Words("loss of the rows", ko: "이 행들의 손실"))
+  }
+
+  /// The adapter on the weights it was trained with against the others.
+  private var trained: [String] {
+    guard let trained = record.trained else { return [] }
+    var rows = [
+      [
+        console.text(Words("adapter on", ko: "어댑터를 둔 가중치")), "n", trained.weights,
+        (record.weights ?? "") + (record.merged == true ? console.text(Words(", merged", ko: ", 합침")) : ""),
+        console.text(Words("difference", ko: "차이")), "p",
+      ]
+    ]
+    let loss = record.validationLoss.tuned
+    rows.append([
+      lossName, "\(record.validationSupervisedTokens) tokens", shown(trained.validationLoss, 3), shown(loss, 3),
+      signed(loss - trained.validationLoss, 3), "",
+    ])
+    rows += record.setNames.flatMap { set -> [[String]] in
+      guard let first = trained.sets[set], let second = record.sets[set]?.tuned else { return [] }
+      return scores(set, first, second, trained.deltas[set])
+    }
+    return [""] + aligned(rows)
+  }
+
+  private func scores(
+    _ set: String, _ first: EvaluationRecord.Corpus, _ second: EvaluationRecord.Corpus,
+    _ deltas: [String: EvaluationRecord.Delta]?
+  ) -> [[String]] {
     let names = [
       "all": Words("all", ko: "전체"), "taught": Words("taught", ko: "배운 사실"),
       "untaught": Words("untaught", ko: "배우지 않은 사실"),
     ]
-    for set in ["all", "taught", "untaught", "test"] {
-      guard let pair = metrics.sets[set] else { continue }
-      let name = names[set].map(console.text) ?? set
-      for (key, decimals) in [("bleu", 1), ("chrf", 1), ("rougeL", 3)] {
-        guard let base = pair.base.scores[key], let tuned = pair.tuned.scores[key] else { continue }
-        let label = ["bleu": "BLEU", "chrf": "chrF", "rougeL": "ROUGE-L"][key] ?? key
-        rows.append([
-          "\(label) · \(name)", "\(pair.tuned.questions)", String(format: "%.\(decimals)f", base.value),
-          String(format: "%.\(decimals)f", tuned.value),
-        ])
-      }
-      rows.append([
-        console.text(Words("stopped by itself · \(name)", ko: "스스로 끝맺음 · \(name)")), "\(pair.tuned.questions)",
-        "\(pair.base.stopped)/\(pair.base.questions)", "\(pair.tuned.stopped)/\(pair.tuned.questions)",
-      ])
+    let name = names[set].map(console.text) ?? set
+    var rows = ScoreName.all.compactMap { metric -> [String]? in
+      guard let before = first.scores[metric]?.value, let after = second.scores[metric]?.value else { return nil }
+      let decimals = ScoreName.decimals(metric)
+      let delta = deltas?[metric]
+      return [
+        "\(ScoreName.label(metric)) · \(name)", "\(second.questions)", shown(before, decimals), shown(after, decimals),
+        delta.map { difference($0, decimals) } ?? "", delta?.pValue.map { shown($0, 3) } ?? "",
+      ]
     }
-    let widths = (0..<4).map { column in rows.map { width($0[column]) }.max() ?? 0 }
+    rows.append([
+      console.text(Words("stopped by itself · \(name)", ko: "스스로 끝맺음 · \(name)")), "\(second.questions)",
+      "\(first.stopped)/\(first.questions)", "\(second.stopped)/\(second.questions)", "", "",
+    ])
+    return rows
+  }
+
+  private func shown(_ value: Double, _ decimals: Int) -> String { String(format: "%.\(decimals)f", value) }
+
+  private func signed(_ value: Double, _ decimals: Int) -> String { String(format: "%+.\(decimals)f", value) }
+
+  /// "+3.2 [0.4, 6.1]"; "~" before it where the interval includes 0.
+  private func difference(_ delta: EvaluationRecord.Delta, _ decimals: Int) -> String {
+    guard let interval = delta.interval, interval.count == 2 else { return signed(delta.value, decimals) }
+    let mark = delta.isClear == false ? "~ " : ""
+    return "\(mark)\(signed(delta.value, decimals)) [\(shown(interval[0], decimals)), \(shown(interval[1], decimals))]"
+  }
+
+  private func aligned(_ rows: [[String]]) -> [String] {
+    let columns = rows.first?.count ?? 0
+    let widths = (0..<columns).map { column in rows.map { width($0[column]) }.max() ?? 0 }
     return rows.map { row in
       row.enumerated().map { column, text in
         let space = String(repeating: " ", count: widths[column] - width(text))
         return column == 0 ? text + space : space + text
-      }.joined(separator: "  ")
+      }.joined(separator: "  ").trimmingEnd()
     }
   }
 
   /// Columns on a terminal: Hangul takes two.
-  private static func width(_ text: String) -> Int {
+  private func width(_ text: String) -> Int {
     text.unicodeScalars.reduce(0) {
       $0 + ((0x1100...0x115F).contains($1.value) || (0x2E80...0xD7A3).contains($1.value) ? 2 : 1)
     }
+  }
+}
+
+extension String {
+  /// Without spaces at the end.
+  fileprivate func trimmingEnd() -> String {
+    String(self[..<(lastIndex { $0 != " " }.map(index(after:)) ?? startIndex)])
   }
 }

@@ -52,7 +52,8 @@ enum SiteCommands {
   }
 
   static let serve = Command(
-    name: "serve", summary: Words("shows the site in the browser", ko: "사이트를 브라우저에서 봅니다"), usage: "[options]",
+    name: "serve", summary: Words("shows the site in the browser", ko: "사이트를 브라우저에서 봅니다"),
+    usage: "[--review [RUN...]] [options]",
     options: [
       Option("--port", "N", Words("default 8000; 0 takes a free one", ko: "기본 8000, 0이면 빈 포트를 씁니다")),
       Option("--host", "ADDRESS", Words("default 127.0.0.1: this machine alone", ko: "기본 127.0.0.1 (이 컴퓨터에서만 보임)")),
@@ -61,25 +62,31 @@ enum SiteCommands {
         Words(
           "build again when posts, templates or runs change, and reload the page",
           ko: "글, 템플릿, 실행 기록이 바뀌면 다시 만들고 페이지를 새로 엽니다")),
+      ReviewCommand.flag, ReviewCommand.reviewer,
       Option("--output", "DIR", Words("where the site is (default: output)", ko: "사이트가 있는 폴더 (기본: output)")),
       Theme.option,
     ], example: "lorapress serve --watch --port 8000"
   ) { arguments, console in
-    try arguments.none("serve")
+    if !arguments.flag(ReviewCommand.flag.name) { try arguments.none("serve") }
     let port = try arguments.integer("--port") ?? 8000
     guard port <= 65535 else { throw UsageError("--port must be at most 65535, not \(port)") }
     let output = outputFolder(arguments)
     let site = output.appendingPathComponent("site")
     let project = arguments.flag("--watch") ? try Project.locate() : nil
-    guard project != nil || FileManager.default.fileExists(atPath: site.appendingPathComponent("index.html").path)
+    let host = arguments.value("--host") ?? "127.0.0.1"
+    let review = try ReviewCommand.served(arguments, output: output, host: host)
+    guard
+      project != nil || review != nil
+        || FileManager.default.fileExists(atPath: site.appendingPathComponent("index.html").path)
     else {
       throw RunsError(
         "\(site.path): there is no site yet; make it with `lorapress render` or `lorapress run EXPERIMENT`")
     }
     let news = project.map { _ in PreviewNews() }
     let server = try PreviewServer(
-      folder: site, host: arguments.value("--host") ?? "127.0.0.1", port: port, news: news)
+      folder: site, host: host, port: port, news: news, review: review?.answers)
     console.print(server.url)
+    if let review { console.print(server.url + review.path.dropFirst()) }
     console.note(Words("Ctrl-C ends the preview", ko: "Ctrl-C를 누르면 끝납니다"))
     if let project, let news {
       // Network folders tell of no changes; there the files can be looked at instead.

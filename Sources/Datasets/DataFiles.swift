@@ -8,6 +8,11 @@ public struct DataFiles {
     /// As errors, rows and records call it: the path as the experiment has it.
     public var name: String
     public var url: URL
+
+    public init(name: String, url: URL) {
+      self.name = name
+      self.url = url
+    }
   }
 
   let base: URL
@@ -30,6 +35,16 @@ public struct DataFiles {
       files += found.filter { seen.insert($0.url.path).inserted }
     }
     return files
+  }
+
+  /// What a file's name says it is, by the kind of table: "json" (JSONL too), "csv" (TSV too) or "parquet"; nil for a file that is not read.
+  public static func family(of name: String) -> String? {
+    switch DataFile.format(of: name) {
+    case .json, .jsonl: "json"
+    case .csv, .tsv: "csv"
+    case .parquet: "parquet"
+    case nil: nil
+    }
   }
 
   /// Whether a path leads to a file that is there.
@@ -100,5 +115,33 @@ public struct DataFiles {
       if !rest.isEmpty { return isFolder ? expanded(path, rest) : [] }
       return isThere && !isFolder && DataFile.format(of: name) != nil ? [File(name: path, url: url(path))] : []
     }
+  }
+}
+
+/// The files of an experiment, by what their rows are for.
+public struct DataSources: Sendable, Equatable {
+  /// To be split, or to train on where validation and test have files of their own.
+  public var train: [DataFiles.File]
+  public var validation: [DataFiles.File]
+  public var test: [DataFiles.File]
+
+  public init(train: [DataFiles.File], validation: [DataFiles.File] = [], test: [DataFiles.File] = []) {
+    self.train = train
+    self.validation = validation
+    self.test = test
+  }
+
+  /// Those that the settings' paths mean; relative ones are taken from `base`.
+  public init(_ settings: DatasetSettings, base: URL) throws(DatasetsError) {
+    let files = DataFiles(base: base)
+    train = try files.files(settings.files)
+    validation = try files.files(settings.validationFiles)
+    test = try files.files(settings.testFiles)
+  }
+
+  /// Each once.
+  public var all: [DataFiles.File] {
+    var seen: Set<String> = []
+    return (train + validation + test).filter { seen.insert($0.url.path).inserted }
   }
 }

@@ -12,7 +12,9 @@ struct DatasetCard {
   /// all where it must guess. An empty split is left out, which the loader refuses.
   private var frontMatter: YAMLNode {
     let files = DatasetSplit.allCases.filter { dataset.count($0) > 0 }.map { split in
-      YAMLNode.mapping([("split", .text(split.rawValue)), ("path", .text("\(split.rawValue).jsonl"))])
+      YAMLNode.mapping([
+        ("split", .text(split.rawValue)), ("path", .text("\(split.rawValue).\(dataset.output.rawValue)")),
+      ])
     }
     var entries: [(String, YAMLNode)] = [("pretty_name", .text(name))]
     if dataset.isKorean { entries.append(("language", Self.list([.text("ko")]))) }
@@ -32,14 +34,13 @@ struct DatasetCard {
       .mapping([("name", .text(name)), (kind, value)])
     }
     func column(_ name: String, _ type: String) -> YAMLNode { feature(name, "dtype", .text(type)) }
-    var columns = [
-      feature("messages", "list", Self.list([column("role", "string"), column("content", "string")])),
-      feature("source", "struct", Self.list([column("file", "string"), column("row", "int64")])),
-      column("group", "string"),
-      column("kind", "string"),
-    ]
-    // Only rows made of text have a rule.
-    if dataset.report.rules != nil { columns.append(column("rule", "string")) }
+    let columns = dataset.columns.map { name in
+      switch name {
+      case "messages": feature(name, "list", Self.list([column("role", "string"), column("content", "string")]))
+      case "source": feature(name, "struct", Self.list([column("file", "string"), column("row", "int64")]))
+      default: column(name, "string")
+      }
+    }
     return Self.list(columns)
   }
 

@@ -60,18 +60,22 @@ public struct Inspection: Sendable {
   public let categories: [(column: String, rows: [String: Int])]
   public let samples: [Sample]
 
-  /// Reads the first `limit` rows, or all. Relative paths are taken from `base`.
-  public init(_ paths: [String], base: URL, format: FormatSettings? = nil, limit: Int?) throws {
+  /// Reads the first `limit` rows, or all.
+  public init(_ files: [DataFiles.File], format: FormatSettings? = nil, limit: Int?) throws {
     var settings = DatasetSettings()
-    settings.files = paths
     settings.format = format
     settings.split = nil
     settings.maxTokens = Int(Int32.max)
-    let tables = try Table.open(DataFiles(base: base).files(paths), format: format)
-    let intake = try Intake(settings: settings, tables: tables) { messages in
-      let prompt = messages.dropLast().reduce(0) { $0 + $1.content.unicodeScalars.count }
-      return (prompt, messages.last?.content.unicodeScalars.count ?? 0, "")
+    let tables = try Table.open(files, format: format)
+    let measure = ChatMeasure { conversations in
+      conversations.map { messages in
+        let prompt = messages.dropLast().reduce(0) { $0 + $1.content.unicodeScalars.count }
+        return .init(prompt: prompt, answer: messages.last?.content.unicodeScalars.count ?? 0)
+      }
+    } rendered: { _ in
+      ""
     }
+    let intake = try Intake(settings: settings, tables: tables, measure: measure)
     reading: for (place, table) in tables.enumerated() {
       while true {
         if let limit, intake.done >= limit {
@@ -82,6 +86,7 @@ public struct Inspection: Sendable {
         try intake.take(.init(table: place, row: row, mapping: table.mapping), .train)
       }
     }
+    try intake.settle()
     let result = try intake.finish()
     read = result.read
     kept = result.kept.count

@@ -2,36 +2,7 @@ import Formats
 import Foundation
 import Runs
 
-/// A row that made it: what splitting and reporting ask of it. Its texts wait in the spool.
-struct Kept: Sendable {
-  /// The row as a line of a split file.
-  var line: Spool.Place
-  /// The raw row as JSON.
-  var raw: Spool.Place
-  /// The table it is from, and its row there.
-  var table: Int32
-  var row: Int32
-  /// Its place among all rows that were taken.
-  var order: Int32
-  var promptTokens: Int32
-  var answerTokens: Int32
-  var split: DatasetSplit
-  var rule: TextRule?
-  /// Whether a syllable of Hangul is in it.
-  var isKorean: Bool
-  /// What most letters are, for the report.
-  var language: LanguageShare.Name
-  var isGrouped: Bool
-  /// Of the normalised question.
-  var question: Rank
-  /// Of all that is said: rows with the same are duplicates.
-  var conversation: Rank
-  var group: Rank?
-
-  var tokens: Int { Int(promptTokens) + Int(answerTokens) }
-}
-
-/// Takes raw rows in, one by one: converts them, measures them, and sorts them into kept and rejected.
+/// Takes raw rows in: converts them one by one, measures them by the block, and sorts them into kept and rejected.
 final class Intake {
   /// All rows that were taken, in their order.
   struct Result {
@@ -43,14 +14,32 @@ final class Intake {
     var changes: Changes
     /// Rows that were taken.
     var read: Int
-    /// Conversations that texts made beyond one each: read + added = kept + rejected.
+    /// Conversations that texts and long answers made beyond one each: read + added = kept + rejected.
     var added: Int
   }
+
+  /// A conversation whose length is not known yet.
+  private struct Waiting {
+    var row: RawRow
+    /// The row as JSON, and where it lies.
+    var raw: String
+    var rawPlace: Spool.Place
+    var table: Int
+    var split: DatasetSplit
+    var order: Int
+    var cleaned: Cleaned
+    var rule: TextRule?
+    var language: LanguageShare
+  }
+
+  /// So many conversations are measured together, or fewer long ones: enough for all cores and for the words that come again.
+  private static let blockRows = 2048
+  private static let blockBytes = 1 << 22
 
   let settings: DatasetSettings
   let tables: [Table]
   let spool: SpoolWriter
-  private let encode: Preparation.Encode
+  private let measure: ChatMeasure
   private let lines = RecordLines()
   var kept: [Kept] = []
   private var rejected = RejectedRows()
@@ -62,13 +51,15 @@ final class Intake {
   /// Rows taken so far.
   private(set) var done = 0
   private var added = 0
-  /// The first row that was rejected since the caller last made it nil.
-  var firstRejected: RejectedRow?
+  private var waiting: [Waiting] = []
+  private var waitingBytes = 0
+  /// The first row of those that were rejected since the caller last made it nil.
+  var firstRejected: (order: Int, row: RejectedRow)?
 
-  init(settings: DatasetSettings, tables: [Table], encode: @escaping Preparation.Encode) throws {
+  init(settings: DatasetSettings, tables: [Table], measure: ChatMeasure) throws {
     self.settings = settings
     self.tables = tables
-    self.encode = encode
+    self.measure = measure
     spool = try SpoolWriter()
   }
 
@@ -76,120 +67,168 @@ final class Intake {
 
   func place(of table: Table) -> Int { tables.firstIndex { $0 === table } ?? 0 }
 
-  /// Takes one row; `split` is where it goes when the files are split already.
+  /// Takes one row; `split` is where it goes when the files are split already. It is counted as kept or rejected after ``settle()`` at the
+  /// latest.
   func take(_ candidate: Selection.Candidate, _ split: DatasetSplit) throws {
     let row = candidate.row
     let raw = row.value.text()
     done += 1
     if let columns = row.columns { categories.see(columns) }
     let conversations: [Conversation]
-    do { conversations = try candidate.mapping.conversations(of: row) } catch { return try reject(row, raw, error) }
+    do { conversations = try candidate.mapping.conversations(of: row) } catch {
+      return try reject(row.source, raw, order: done, error)
+    }
     added += conversations.count - 1
     let rawPlace = try spool.append(raw.utf8)
     for conversation in conversations {
-      do throws(RowFailure) {
-        try keep(conversation, candidate, split, raw: rawPlace)
-      } catch {
-        switch error {
-        case .rejected(let rejection): try reject(row, raw, rejection)
-        case .other(let error): throw error
-        }
-      }
+      do throws(Rejection) {
+        let cleaned = try cleaned(conversation.messages)
+        waiting.append(
+          Waiting(
+            row: row, raw: raw, rawPlace: rawPlace, table: candidate.table, split: split, order: done, cleaned: cleaned,
+            rule: conversation.rule, language: try language(of: cleaned.messages)))
+      } catch { try reject(row.source, raw, order: done, error) }
     }
+    waitingBytes += raw.utf8.count
+    if waiting.count >= Self.blockRows || waitingBytes >= Self.blockBytes { try settle() }
   }
 
-  private enum RowFailure: Error {
-    case rejected(Rejection)
-    /// Not the row's fault: a template that can't render, a full disk.
-    case other(any Error)
+  private func reject(_ source: ChatRow.Source, _ raw: String, order: Int, _ rejection: Rejection) throws {
+    let line = RejectedRow(source: source, reason: rejection.reason, detail: rejection.detail, raw: raw)
+    if firstRejected.map({ order < $0.order }) ?? true { firstRejected = (order, line) }
+    rejected.add(rejection.reason, order: order, try spool.append(try lines.line(line)))
   }
 
-  private func reject(_ row: RawRow, _ raw: String, _ rejection: Rejection) throws {
-    let line = RejectedRow(source: row.source, reason: rejection.reason, detail: rejection.detail, raw: raw)
-    if firstRejected == nil { firstRejected = line }
-    rejected.add(rejection.reason, order: done, try spool.append(try lines.line(line)))
+  private func reject(_ row: Waiting, _ reason: String, _ detail: String) throws {
+    try reject(row.row.source, row.raw, order: row.order, Rejection(reason, detail))
   }
 
-  private func keep(
-    _ conversation: Conversation, _ candidate: Selection.Candidate, _ split: DatasetSplit, raw: Spool.Place
-  ) throws(RowFailure) {
-    let row = candidate.row
-    let cleaning = settings.cleaning
-    let cleaned = try cleaned(conversation.messages)
-    let messages = cleaned.messages
-    let said = TextKey.conversation(messages)
-    let seed = settings.split?.seed ?? SplitSettings().seed
-    let conversationRank = Rank(seed: seed, purpose: "sample", said)
-    if cleaning.duplicates == .drop, let first = seen[split]?[conversationRank] {
-      throw .rejected(Rejection("duplicate", "the same as \(name(of: kept[Int(first)]))"))
-    }
+  private func language(of messages: [ChatRow.Message]) throws(Rejection) -> LanguageShare {
     let language = LanguageShare(messages.lazy.filter { $0.role != "system" }.map(\.content))
-    if let least = cleaning.minKorean, language.korean < least {
+    if let least = settings.cleaning.minKorean, language.korean < least {
       let (share, wanted) = (Self.percent(language.korean), Self.percent(least))
-      throw .rejected(
-        Rejection("not_korean", "\(share) of its letters are Hangul, less than dataset.cleaning.min_korean, \(wanted)"))
+      throw Rejection(
+        "not_korean", "\(share) of its letters are Hangul, less than dataset.cleaning.min_korean, \(wanted)")
     }
-    let length: (promptTokens: Int, answerTokens: Int, rendered: String)
-    do { length = try encode(messages) } catch { throw .other(error) }
-    let tokens = length.promptTokens + length.answerTokens
-    if tokens > settings.maxTokens {
-      throw .rejected(Rejection("too_long", "\(tokens) tokens, more than dataset.max_tokens, \(settings.maxTokens)"))
-    }
-    if length.answerTokens < 1 {
-      throw .rejected(Rejection("no_supervised_tokens", "the answer makes no token to learn from"))
-    }
-    if cleaning.duplicates == .drop { seen[split, default: [:]][conversationRank] = Int32(kept.count) }
-    let group = row.group(settings.split?.group)
-    let question = TextKey.question(messages)
-    do {
-      let line = try lines.line(
-        ChatRow(messages: messages, source: row.source, group: group, rule: conversation.rule?.rawValue))
-      kept.append(
-        Kept(
-          line: try spool.append(line), raw: raw, table: Int32(candidate.table), row: Int32(row.source.row),
-          order: Int32(done), promptTokens: Int32(length.promptTokens), answerTokens: Int32(length.answerTokens),
-          split: split, rule: conversation.rule, isKorean: messages.contains { $0.content.hasHangul },
-          language: language.name, isGrouped: group != nil,
-          question: Splitter.rowRank(settings.split ?? SplitSettings(), question: question),
-          conversation: conversationRank, group: groupRank(group, question: question, conversation: said)))
-    } catch { throw .other(error) }
-    if cleaned.isNormalized { changes.normalized += 1 }
-    if cleaned.hadControlCharacters { changes.controlCharacters += 1 }
-    if let columns = row.columns { categories.add(columns) }
+    return language
   }
 
   private static func percent(_ share: Double) -> String { "\(Int((share * 100).rounded()))%" }
 
-  /// The messages in form C and without control characters, as far as the settings want it.
-  private func cleaned(
-    _ messages: [ChatRow.Message]
-  ) throws(RowFailure) -> (messages: [ChatRow.Message], isNormalized: Bool, hadControlCharacters: Bool) {
-    var messages = messages
+  // MARK: - Lengths
+
+  /// Measures the conversations that wait, and keeps or rejects one after the other.
+  func settle() throws {
+    let block = waiting
+    waiting = []
+    waitingBytes = 0
+    let lengths = try measure.lengths(block.map(\.cleaned.messages))
+    for (row, length) in zip(block, lengths) {
+      if length.tokens <= settings.maxTokens {
+        try keep(row, row.cleaned.messages, length)
+      } else {
+        try shorten(row, length)
+      }
+    }
+  }
+
+  /// What the experiment says of a conversation that is too long.
+  private func shorten(_ row: Waiting, _ length: ChatMeasure.Length) throws {
+    let rule = settings.cleaning.overLong
+    var messages = row.cleaned.messages
+    let answer = messages.removeLast()
+    func with(_ text: String) -> [ChatRow.Message] { messages + [.init(role: answer.role, content: text)] }
+    let shortening = Shortening(limit: settings.maxTokens) { [measure] in try measure.length(with($0)).tokens }
+    let parts: [String] =
+      switch rule {
+      case .drop: []
+      case .truncate: try shortening.beginning(of: answer.content).map { [$0] } ?? []
+      case .split: try shortening.parts(of: answer.content)
+      }
+    if parts.isEmpty {
+      let more =
+        switch rule {
+        case .drop: ""
+        case .truncate: ", and what comes before the answer leaves no room"
+        case .split: ", and so is a sentence of the answer with its question"
+        }
+      return try reject(
+        row, "too_long", "\(length.tokens) tokens, more than dataset.max_tokens, \(settings.maxTokens)\(more)")
+    }
+    added += parts.count - 1
+    for part in parts {
+      let messages = with(part)
+      try keep(row, messages, try measure.length(messages), overLong: rule)
+    }
+  }
+
+  private func keep(
+    _ row: Waiting, _ messages: [ChatRow.Message], _ length: ChatMeasure.Length,
+    overLong: CleaningSettings.OverLong? = nil
+  ) throws {
+    let cleaning = settings.cleaning
+    let source = row.row.source
+    let said = TextKey.conversation(messages)
+    let split = settings.split ?? SplitSettings()
+    let conversationRank = Rank(seed: split.seed, purpose: "sample", said)
+    if cleaning.duplicates == .drop {
+      if let first = seen[row.split]?[conversationRank] {
+        return try reject(row, "duplicate", "the same as \(name(of: kept[Int(first)]))")
+      }
+    }
+    if length.answer < 1 {
+      return try reject(row, "no_supervised_tokens", "the answer makes no token to learn from")
+    }
+    if cleaning.duplicates == .drop { seen[row.split, default: [:]][conversationRank] = Int32(kept.count) }
+    let group = row.row.group(settings.split?.group)
+    let question = TextKey.question(messages)
+    let line = try lines.line(
+      ChatRow(
+        messages: messages, source: source, group: group, rule: row.rule?.rawValue, overLong: overLong?.rawValue))
+    kept.append(
+      Kept(
+        line: try spool.append(line), raw: row.rawPlace, table: Int32(row.table), row: Int32(source.row),
+        order: Int32(row.order), promptTokens: Int32(length.prompt), answerTokens: Int32(length.answer),
+        split: row.split, rule: row.rule, overLong: overLong, isKorean: messages.contains { $0.content.hasHangul },
+        language: row.language.name, isGrouped: group != nil, question: Splitter.rowRank(split, question: question),
+        conversation: conversationRank, group: groupRank(group, question: question, conversation: said)))
+    if row.cleaned.isNormalized { changes.normalized += 1 }
+    if row.cleaned.hadControlCharacters { changes.controlCharacters += 1 }
+    if let columns = row.row.columns { categories.add(columns) }
+  }
+
+  /// Messages in form C and without control characters, as far as the settings want it.
+  struct Cleaned {
+    var messages: [ChatRow.Message]
     var isNormalized = false
     var hadControlCharacters = false
+  }
+
+  private func cleaned(_ messages: [ChatRow.Message]) throws(Rejection) -> Cleaned {
+    var cleaned = Cleaned(messages: messages)
     for (index, message) in messages.enumerated() {
       var text = message.content
       if settings.cleaning.controlCharacters == .remove {
         let plain = TextCleaning.withoutControlCharacters(text)
         if !TextCleaning.isSame(plain, text) {
-          hadControlCharacters = true
+          cleaned.hadControlCharacters = true
           text = plain
         }
         if text.trimmingWhitespace().isEmpty {
           let what = ["user": "question", "assistant": "answer"][message.role] ?? message.role
-          throw .rejected(Rejection("empty_\(what)", "message \(index + 1) holds nothing but control characters"))
+          throw Rejection("empty_\(what)", "message \(index + 1) holds nothing but control characters")
         }
       }
       if settings.cleaning.unicode == .nfc {
         let composed = UnicodeText.nfc(text)
         if !TextCleaning.isSame(composed, text) {
-          isNormalized = true
+          cleaned.isNormalized = true
           text = composed
         }
       }
-      messages[index].content = text
+      cleaned.messages[index].content = text
     }
-    return (messages, isNormalized, hadControlCharacters)
+    return cleaned
   }
 
   /// Takes kept rows out again, each with its reason; the others keep their order. Returns the new place of each, nil where it is gone.
@@ -253,68 +292,4 @@ final class Intake {
       tables: tables, spool: try spool.flushed(), kept: kept, rejected: rejected, categories: categories,
       changes: changes, read: done, added: added)
   }
-}
-
-extension Intake.Result {
-  /// "ko", "en" … → kept rows.
-  var languages: [String: Int] { kept.reduce(into: [:]) { $0[$1.language.rawValue, default: 0] += 1 } }
-
-  /// Rule → kept rows, where rows are made of text.
-  var rules: [String: Int] {
-    kept.reduce(into: [:]) { if let rule = $1.rule { $0[rule.rawValue, default: 0] += 1 } }
-  }
-
-  /// The raw row of a kept one.
-  func raw(_ kept: Kept) throws -> JSONValue {
-    try JSONValue(parsing: try spool.bytes(kept.raw), file: tables[Int(kept.table)].file)
-  }
-
-  /// The same as a sample shows it, column by column.
-  func fields(_ kept: Kept) throws -> [DatasetReport.Sample.Field] {
-    (try raw(kept).object?.entries ?? []).map { .init(name: $0.key, value: $0.value.string ?? $0.value.text()) }
-  }
-}
-
-/// How many kept rows were changed on their way in.
-struct Changes: Sendable, Equatable {
-  /// Brought to Unicode's form C.
-  var normalized = 0
-  var controlCharacters = 0
-}
-
-/// Where the rejected rows' lines wait, and how many there are of each reason.
-struct RejectedRows: Sendable {
-  private var places: [(order: Int, place: Spool.Place)] = []
-  private(set) var reasons: [String: Int] = [:]
-
-  var count: Int { places.count }
-
-  /// `order` is the row's place among all that were taken.
-  mutating func add(_ reason: String, order: Int, _ place: Spool.Place) {
-    places.append((order, place))
-    reasons[reason, default: 0] += 1
-  }
-
-  /// In the order the rows were taken.
-  var lines: [Spool.Place] {
-    places.enumerated().sorted { ($0.element.order, $0.offset) < ($1.element.order, $1.offset) }.map(\.element.place)
-  }
-}
-
-extension RawRow {
-  /// The value of the group column; nil without one.
-  func group(_ column: String?) -> String? {
-    guard let column, let value = columns?.column(column) else { return nil }
-    switch value {
-    case .null, .array, .object: return nil
-    case .string(let text): return text.isEmpty ? nil : text
-    case .number(let number): return number.text
-    case .bool(let bool): return String(bool)
-    }
-  }
-}
-
-extension String {
-  /// Whether a syllable of Hangul is in it.
-  var hasHangul: Bool { unicodeScalars.contains { (0xAC00...0xD7A3).contains($0.value) } }
 }

@@ -2,14 +2,41 @@ import Formats
 import Foundation
 import Runs
 
+/// What only the caller's tokenizer knows of conversations.
+public struct ChatMeasure {
+  public struct Length: Sendable, Equatable {
+    /// Tokens up to the answer.
+    public var prompt: Int
+    /// Tokens that are supervised.
+    public var answer: Int
+    var tokens: Int { prompt + answer }
+
+    public init(prompt: Int, answer: Int) {
+      self.prompt = prompt
+      self.answer = answer
+    }
+  }
+
+  let lengths: ([[ChatRow.Message]]) throws -> [Length]
+  let rendered: ([ChatRow.Message]) throws -> String
+
+  /// - Parameter lengths: of many conversations, in their order.
+  /// - Parameter rendered: the chat template's text of one.
+  public init(
+    lengths: @escaping ([[ChatRow.Message]]) throws -> [Length],
+    rendered: @escaping ([ChatRow.Message]) throws -> String
+  ) {
+    self.lengths = lengths
+    self.rendered = rendered
+  }
+
+  func length(_ messages: [ChatRow.Message]) throws -> Length {
+    try lengths([messages]).first ?? Length(prompt: 0, answer: 0)
+  }
+}
+
 /// Raw files → chat rows in three splits, with an account of every row.
 public struct Preparation {
-  /// Measures and renders one conversation as the model will see it: tokens up to the answer, tokens of the answer (those that are
-  /// supervised), and the chat template's text. Only the caller knows the tokenizer.
-  public typealias Encode = (_ messages: [ChatRow.Message]) throws -> (
-    promptTokens: Int, answerTokens: Int, rendered: String
-  )
-
   /// How far the reading is.
   public struct Progress: Sendable {
     /// Rows taken so far.
@@ -20,25 +47,26 @@ public struct Preparation {
   }
 
   let settings: DatasetSettings
-  let base: URL
-  let encode: Encode
+  let files: DataSources
+  let measure: ChatMeasure
 
-  /// Relative paths in `settings` are taken from `base`.
-  public init(settings: DatasetSettings, base: URL, encode: @escaping Encode) {
+  public init(settings: DatasetSettings, files: DataSources, measure: ChatMeasure) {
     self.settings = settings
-    self.base = base
-    self.encode = encode
+    self.files = files
+    self.measure = measure
   }
 
   /// Reads, converts, rejects, splits and reports. Rows wait on the disk, so that memory holds little of each.
   public func run(progress: (Progress) -> Void = { _ in }) throws -> PreparedDataset {
-    var sources = [Source(split: .train, tables: try open(settings.files))]
+    // Told before the work, not after it.
+    if settings.output == .parquet { _ = try ParquetWriter.program() }
+    var sources = [Source(split: .train, tables: try open(files.train))]
     if settings.split == nil {
-      sources.append(Source(split: .validation, tables: try open(settings.validationFiles)))
-      sources.append(Source(split: .test, tables: try open(settings.testFiles)))
+      sources.append(Source(split: .validation, tables: try open(files.validation)))
+      sources.append(Source(split: .test, tables: try open(files.test)))
     }
     let tables = sources.flatMap(\.tables)
-    let intake = try Intake(settings: settings, tables: tables, encode: encode)
+    let intake = try Intake(settings: settings, tables: tables, measure: measure)
     var report = Progress(rows: 0, bytes: 0, totalBytes: tables.reduce(0) { $0 + $1.size })
     for source in sources {
       try take(source, intake) {
@@ -49,7 +77,7 @@ public struct Preparation {
     }
     try intake.dropNearDuplicates()
     let leaks = try intake.dropLeaks(try intake.split())
-    return try PreparedDataset(try intake.finish(), leaks, settings: settings, encode: encode)
+    return try PreparedDataset(try intake.finish(), leaks, settings: settings, measure: measure)
   }
 
   /// The files of one setting, and where their rows go when they are split already.
@@ -58,8 +86,8 @@ public struct Preparation {
     var tables: [Table]
   }
 
-  private func open(_ paths: [String]) throws -> [Table] {
-    try Table.open(DataFiles(base: base).files(paths), format: settings.format, group: settings.split?.group)
+  private func open(_ files: [DataFiles.File]) throws -> [Table] {
+    try Table.open(files, format: settings.format, group: settings.split?.group)
   }
 
   private func take(_ source: Source, _ intake: Intake, progress: () -> Void) throws {
@@ -78,9 +106,10 @@ public struct Preparation {
       }
     }
     try selection.finish { try intake.take($0, source.split) }
+    try intake.settle()
     progress()
     let rejected = intake.counts.rejected - before.rejected
-    if rejected > 0, intake.counts.kept == before.kept, let first = intake.firstRejected {
+    if rejected > 0, intake.counts.kept == before.kept, let first = intake.firstRejected?.row {
       throw DatasetsError(
         file: source.tables.map(\.file).joined(separator: ", "),
         "all \(rejected) rows were rejected (row \(first.source.row): \(first.detail))",

@@ -5,6 +5,7 @@ import Runs
 /// The three splits, what was left out, and the report: all that `dataset/` of a run folder holds. Rows wait on the disk.
 public struct PreparedDataset: Sendable {
   public let report: DatasetReport
+  let output: DatasetSettings.Output
   private let spool: Spool
   private let places: [DatasetSplit: [Spool.Place]]
   /// Of the test rows, in their order.
@@ -16,8 +17,9 @@ public struct PreparedDataset: Sendable {
   let isKorean: Bool
 
   init(
-    _ intake: Intake.Result, _ leaks: Intake.Leaks, settings: DatasetSettings, encode: Preparation.Encode
+    _ intake: Intake.Result, _ leaks: Intake.Leaks, settings: DatasetSettings, measure: ChatMeasure
   ) throws {
+    output = settings.output
     let splits = leaks.splits
     let kept = intake.kept
     spool = intake.spool
@@ -34,7 +36,7 @@ public struct PreparedDataset: Sendable {
     }
     files = tables.map { intake.tables[Int($0)].file }
     isKorean = splits.train.contains { kept[$0].isKorean }
-    report = try Reporter(intake: intake, leaks: leaks, settings: settings).report(encode: encode)
+    report = try Reporter(intake: intake, leaks: leaks, settings: settings).report(measure)
   }
 
   // MARK: - Rows
@@ -63,7 +65,14 @@ public struct PreparedDataset: Sendable {
 
   // MARK: - Writing
 
-  /// Writes the files of `dataset/`, each whole or not at all, the report last.
+  /// What a row's line can hold, in the order of the columns elsewhere. Only rows made of text have a rule, and only long ones were shortened.
+  var columns: [String] {
+    ["messages", "source", "group", "kind"] + (report.rules == nil ? [] : ["rule"])
+      + (report.cleaning?.overLong == nil ? [] : ["over_long"])
+  }
+
+  /// Writes the files of `dataset/`, each whole or not at all, the report last. Parquet files stand beside the JSONL ones, which the later
+  /// stages read.
   public func write(to run: RunFolder) throws {
     for split in DatasetSplit.allCases {
       let places = places[split] ?? []
@@ -85,6 +94,14 @@ public struct PreparedDataset: Sendable {
       for place in rejectedPlaces {
         try file.write(try spool.bytes(place))
         try file.write(Self.lineEnd)
+      }
+    }
+    for split in DatasetSplit.allCases {
+      let parquet = run.datasetParquet(split)
+      if output == .parquet, count(split) > 0 {
+        try ParquetWriter.write(run.dataset(split), columns: columns, to: parquet)
+      } else if unlink(parquet.path) != 0, errno != ENOENT, errno != ENOTDIR {
+        throw RunsError.unwritable(parquet.path, code: errno)
       }
     }
     try AtomicFile.write(DatasetCard(dataset: self, name: run.id).text, to: run.datasetCard)

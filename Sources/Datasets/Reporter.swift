@@ -18,7 +18,7 @@ struct Reporter {
     self.settings = settings
   }
 
-  func report(encode: Preparation.Encode) throws -> DatasetReport {
+  func report(_ measure: ChatMeasure) throws -> DatasetReport {
     let rules = intake.rules
     var excluded = Set(intake.tables.flatMap(\.mapping.columns))
     if let group = settings.split?.group { excluded.insert(group) }
@@ -27,7 +27,7 @@ struct Reporter {
       schema: schema(), mapping: mapping(), counts: counts(), rejects: intake.rejected.reasons,
       categories: Dictionary(uniqueKeysWithValues: categories.map { ($0.column, $0.rows) }),
       maxTokens: settings.maxTokens,
-      tokenLengths: lengths(), samples: try samples(varying: categories, encode: encode), leakage: leakage(),
+      tokenLengths: lengths(), samples: try samples(varying: categories, measure), leakage: leakage(),
       rules: rules.isEmpty ? nil : rules, cleaning: cleaning())
   }
 
@@ -36,7 +36,7 @@ struct Reporter {
     guard intake.changes != Changes() || settings.cleaning != CleaningSettings() else { return nil }
     return DatasetReport.Cleaning(
       normalized: intake.changes.normalized, controlCharacters: intake.changes.controlCharacters,
-      languages: intake.languages)
+      languages: intake.languages, overLong: intake.overLong.isEmpty ? nil : intake.overLong)
   }
 
   /// "json array of objects, question/answer"; several kinds of files are told one after the other.
@@ -90,7 +90,7 @@ struct Reporter {
 
   /// Training rows in a seeded order, each of another category first (by the column with the most of them), then told in file order.
   private func samples(
-    varying categories: [CategoryCounter.Category], encode: Preparation.Encode
+    varying categories: [CategoryCounter.Category], _ measure: ChatMeasure
   ) throws -> [DatasetReport.Sample] {
     let kept = intake.kept
     let ranked = splits.train.sorted {
@@ -107,14 +107,14 @@ struct Reporter {
     for place in ranked.prefix(2 * Self.mostSamples) where chosen.count < Self.mostSamples && !chosen.contains(place) {
       chosen.append(place)
     }
-    return try chosen.sorted().map { try sample(kept[$0], encode: encode) }
+    return try chosen.sorted().map { try sample(kept[$0], measure) }
   }
 
-  private func sample(_ kept: Kept, encode: Preparation.Encode) throws -> DatasetReport.Sample {
+  private func sample(_ kept: Kept, _ measure: ChatMeasure) throws -> DatasetReport.Sample {
     let row = try intake.spool.chat(kept.line)
     return DatasetReport.Sample(
       source: row.source, before: try intake.fields(kept), after: row.messages,
-      rendered: try encode(row.messages).rendered,
+      rendered: try measure.rendered(row.messages),
       tokens: kept.tokens, supervisedTokens: Int(kept.answerTokens))
   }
 }

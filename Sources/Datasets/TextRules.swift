@@ -17,10 +17,9 @@ extension TextRule {
 
   /// The first sentence, or the first line, is shown, and the rest of the text is the answer; nil where there is no rest.
   private static func continuation(of text: String) -> [ChatRow.Message]? {
-    let scalars = Array(text.unicodeScalars)
-    for at in scalars.indices.dropLast() where endsSentence(scalars, at) {
-      let beginning = string(scalars[...at]).trimmingWhitespace()
-      let rest = string(scalars[(at + 1)...]).trimmingWhitespace()
+    for end in Sentences.ends(in: text) {
+      let beginning = String(text[..<end]).trimmingWhitespace()
+      let rest = String(text[end...]).trimmingWhitespace()
       if beginning.isEmpty || rest.isEmpty { continue }
       return [
         .init(role: "user", content: "\(continuationRequest)\n\n\(beginning)"),
@@ -28,16 +27,5 @@ extension TextRule {
       ]
     }
     return nil
-  }
-
-  /// A line end, or a full stop before white space; "1. " numbers a list.
-  private static func endsSentence(_ scalars: [Unicode.Scalar], _ at: Int) -> Bool {
-    if scalars[at] == "\n" { return true }
-    guard [".", "!", "?", "。", "…"].contains(scalars[at]), scalars[at + 1].properties.isWhitespace else { return false }
-    return at == 0 || !("0"..."9").contains(scalars[at - 1])
-  }
-
-  private static func string(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
-    String(String.UnicodeScalarView(scalars))
   }
 }

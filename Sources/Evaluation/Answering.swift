@@ -30,12 +30,12 @@ extension GenerationOptions {
 public struct EvaluationWork {
   private let tokenizer: Tokenizer
   private let options: GenerationOptions
-  private let metrics: [EvaluationSettings.Metric]
+  private let settings: EvaluationSettings
 
   public init(tokenizer: Tokenizer, settings: EvaluationSettings) {
     self.tokenizer = tokenizer
     options = GenerationOptions(settings)
-    metrics = settings.metrics
+    self.settings = settings
   }
 
   /// Answers through the chat template, as many together as ``Generator`` takes. `onTokens` hears the tokens so far and may stop the work
@@ -57,40 +57,73 @@ public struct EvaluationWork {
     }
   }
 
-  public func samples(_ rows: [ChatRow], base: [TextAnswer], tuned: [TextAnswer]) -> [AnswerSample] {
+  /// - Parameter trained: the adapter's answers on the weights it was trained with, where `tuned` are its answers on others.
+  public func samples(
+    _ rows: [ChatRow], base: [TextAnswer], tuned: [TextAnswer], trained: [TextAnswer]? = nil
+  ) -> [AnswerSample] {
     let scorer = scorer(rows.map(Answering.reference))
-    return zip(rows, zip(base, tuned)).enumerated().map { index, pair in
-      let (row, answers) = pair
+    return rows.indices.map { index in
+      let row = rows[index]
       let reference = Answering.reference(row)
       func scored(_ answer: TextAnswer) -> AnswerSample.Answer {
         AnswerSample.Answer(
           text: answer.text, stopReason: answer.stopReason.rawValue, tokens: answer.tokens,
-          scores: scorer.scores(answer: answer.text, reference: reference))
+          scores: scorer.scores(answer: answer.text, reference: reference),
+          repetition: AnswerText.repetition(answer.text),
+          nonKorean: AnswerText.nonKorean(answer.text, reference: reference))
       }
+      let (base, tuned) = (scored(base[index]), scored(tuned[index]))
       return AnswerSample(
         number: index + 1, kind: row.kind ?? "test", group: row.group,
-        question: row.messages.last { $0.role == "user" }?.content ?? "", reference: reference, base: scored(answers.0),
-        tuned: scored(answers.1))
+        question: row.messages.last { $0.role == "user" }?.content ?? "", reference: reference, base: base,
+        tuned: tuned, trained: trained.map { scored($0[index]) }, change: AnswerChange(from: base, to: tuned))
     }
+  }
+
+  /// What a set's answers of base and tuned model score, and what changed.
+  public struct SetScores {
+    public var pair: EvaluationRecord.Pair<EvaluationRecord.Corpus>
+    public var deltas: [String: EvaluationRecord.Delta]
   }
 
   /// Corpus scores of all questions, and of each kind where there are several.
-  public func sets(_ samples: [AnswerSample]) -> [String: EvaluationRecord.Pair<EvaluationRecord.Corpus>] {
+  public func sets(_ samples: [AnswerSample]) -> [String: SetScores] {
+    compared(samples, { $0.base }, { $0.tuned })
+  }
+
+  /// The same of the adapter on the weights it was trained with against the others; nil where it was not asked there.
+  public func trainedSets(_ samples: [AnswerSample]) -> [String: SetScores]? {
+    guard samples.allSatisfy({ $0.trained != nil }) else { return nil }
+    return compared(samples, { $0.trained ?? $0.tuned }, { $0.tuned })
+  }
+
+  private func compared(
+    _ samples: [AnswerSample], _ first: (AnswerSample) -> AnswerSample.Answer,
+    _ second: (AnswerSample) -> AnswerSample.Answer
+  ) -> [String: SetScores] {
     let scorer = scorer(samples.map(\.reference))
-    func corpus(_ samples: [AnswerSample], _ answer: (AnswerSample) -> AnswerSample.Answer) -> EvaluationRecord.Corpus {
-      let pairs = samples.map { AnswerPair(hypothesis: answer($0).text, reference: $0.reference) }
-      return scorer.corpus(pairs, stopped: samples.filter { answer($0).stopReason == "stop" }.count)
-    }
-    var sets = ["all": EvaluationRecord.Pair(base: corpus(samples) { $0.base }, tuned: corpus(samples) { $0.tuned })]
-    let kinds = Set(samples.map(\.kind))
-    if kinds.count > 1 {
-      for kind in kinds {
-        let some = samples.filter { $0.kind == kind }
-        sets[kind] = EvaluationRecord.Pair(base: corpus(some) { $0.base }, tuned: corpus(some) { $0.tuned })
+    func scores(_ samples: [AnswerSample]) -> SetScores {
+      func pairs(_ answer: (AnswerSample) -> AnswerSample.Answer) -> [AnswerPair] {
+        samples.map { AnswerPair(hypothesis: answer($0).text, reference: $0.reference) }
       }
+      let result = scorer.compare(pairs(first), pairs(second))
+      func corpus(
+        _ scores: [String: EvaluationRecord.Score], _ answer: (AnswerSample) -> AnswerSample.Answer
+      ) -> EvaluationRecord.Corpus {
+        EvaluationRecord.Corpus(
+          questions: samples.count, stopped: samples.count { answer($0).stopReason == "stop" }, scores: scores)
+      }
+      return SetScores(
+        pair: .init(base: corpus(result.scores.base, first), tuned: corpus(result.scores.tuned, second)),
+        deltas: result.deltas)
     }
+    var sets = ["all": scores(samples)]
+    let kinds = Set(samples.map(\.kind))
+    if kinds.count > 1 { for kind in kinds { sets[kind] = scores(samples.filter { $0.kind == kind }) } }
     return sets
   }
 
-  private func scorer(_ references: [String]) -> Scorer { Scorer(metrics: metrics, references: references) }
+  private func scorer(_ references: [String]) -> Scorer {
+    Scorer(metrics: settings.metrics, references: references, bleu: BLEUTokenizer(settings.bleuTokenize))
+  }
 }

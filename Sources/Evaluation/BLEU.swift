@@ -40,77 +40,62 @@ public struct BLEU: Sendable, Equatable {
   }
 
   /// The score of one answer, over the orders that it is long enough for.
-  public func sentence(_ pair: AnswerPair) -> Score { Statistics(pair, tokenizer).score(effectiveOrder: true) }
+  public func sentence(_ pair: AnswerPair) -> Score { Self.score(counts(pair), effectiveOrder: true) }
 
   /// The score of many answers by their summed counts; 0 for none.
   public func corpus(_ pairs: [AnswerPair]) -> Score {
-    Statistics(sum: pairs.lazy.map { Statistics($0, tokenizer) }).score(effectiveOrder: false)
+    var sums = [Double](repeating: 0, count: 2 * Self.order + 2)
+    for pair in pairs { for (index, count) in counts(pair).enumerated() { sums[index] += count } }
+    return Self.score(sums, effectiveOrder: false)
   }
 
-  /// The corpus's score of any of these answers, by their places; one may count several times. Each answer is looked at once.
-  func scoring(_ pairs: [AnswerPair]) -> ([Int]) -> Double {
-    let each = pairs.map { Statistics($0, tokenizer) }
-    return { places in Statistics(sum: places.lazy.map { each[$0] }).score(effectiveOrder: false).score }
+  /// bp · exp(mean of ln p_n), where an order without a match counts as half a match, the next such one as a quarter …
+  private static func score(_ sums: [Double], effectiveOrder: Bool) -> Score {
+    let counts = sums[..<order].map { Int($0) }
+    let totals = sums[order..<2 * order].map { Int($0) }
+    let (hypothesisLength, referenceLength) = (Int(sums[2 * order]), Int(sums[2 * order + 1]))
+    var brevityPenalty = 1.0
+    if hypothesisLength < referenceLength {
+      brevityPenalty = hypothesisLength > 0 ? exp(1 - Double(referenceLength) / Double(hypothesisLength)) : 0
+    }
+    var precisions = [Double](repeating: 0, count: order)
+    var orders = order
+    var score = 0.0
+    if counts.contains(where: { $0 > 0 }) {
+      var halving = 1.0
+      for n in 1...order where totals[n - 1] > 0 {
+        if effectiveOrder { orders = n }
+        if counts[n - 1] == 0 {
+          halving *= 2
+          precisions[n - 1] = 100 / (halving * Double(totals[n - 1]))
+        } else {
+          precisions[n - 1] = 100 * Double(counts[n - 1]) / Double(totals[n - 1])
+        }
+      }
+      // An order that the hypotheses are too short for has precision 0, and so has the whole corpus.
+      let used = precisions.prefix(orders)
+      if used.allSatisfy({ $0 > 0 }) {
+        score = brevityPenalty * exp(used.reduce(0) { $0 + log($1) } / Double(orders))
+      }
+    }
+    return Score(
+      score: score, brevityPenalty: brevityPenalty, counts: counts, totals: totals, precisions: precisions,
+      hypothesisLength: hypothesisLength, referenceLength: referenceLength)
+  }
+}
+
+extension BLEU: Metric {
+  var scores: [(name: String, signature: String)] { [("bleu", signature())] }
+
+  /// Matched n-grams by order, n-grams of the answer by order, tokens of the answer and of the reference.
+  func counts(_ pair: AnswerPair) -> [Double] {
+    let tokens = tokenizer.tokens(of: pair)
+    let matches = NGrams.matches(tokens.hypothesis, tokens.reference, orders: Self.order)
+    let totals = (0..<Self.order).map { max(0, tokens.hypothesis.count - $0) }
+    return (matches + totals + [tokens.hypothesis.count, tokens.reference.count]).map(Double.init)
   }
 
-  private struct Statistics {
-    var counts = [Int](repeating: 0, count: order)
-    var totals = [Int](repeating: 0, count: order)
-    var hypothesisLength = 0
-    var referenceLength = 0
+  func values(_ sums: [Double], answers: Int) -> [Double] { [Self.score(sums, effectiveOrder: false).score] }
 
-    init(_ pair: AnswerPair, _ tokenizer: BLEUTokenizer) {
-      let hypothesis = tokenizer.tokens(of: pair.hypothesis)
-      let reference = tokenizer.tokens(of: pair.reference)
-      hypothesisLength = hypothesis.count
-      referenceLength = reference.count
-      for n in 1...order {
-        let grams = NGrams.counts(of: hypothesis, order: n)
-        counts[n - 1] = NGrams.matches(grams, NGrams.counts(of: reference, order: n))
-        totals[n - 1] = max(0, hypothesis.count - n + 1)
-      }
-    }
-
-    init(sum parts: some Sequence<Statistics>) {
-      for part in parts {
-        for n in 0..<order {
-          counts[n] += part.counts[n]
-          totals[n] += part.totals[n]
-        }
-        hypothesisLength += part.hypothesisLength
-        referenceLength += part.referenceLength
-      }
-    }
-
-    /// bp · exp(mean of ln p_n), where an order without a match counts as half a match, the next such one as a quarter …
-    func score(effectiveOrder: Bool) -> Score {
-      var brevityPenalty = 1.0
-      if hypothesisLength < referenceLength {
-        brevityPenalty = hypothesisLength > 0 ? exp(1 - Double(referenceLength) / Double(hypothesisLength)) : 0
-      }
-      var precisions = [Double](repeating: 0, count: order)
-      var orders = order
-      var score = 0.0
-      if counts.contains(where: { $0 > 0 }) {
-        var halving = 1.0
-        for n in 1...order where totals[n - 1] > 0 {
-          if effectiveOrder { orders = n }
-          if counts[n - 1] == 0 {
-            halving *= 2
-            precisions[n - 1] = 100 / (halving * Double(totals[n - 1]))
-          } else {
-            precisions[n - 1] = 100 * Double(counts[n - 1]) / Double(totals[n - 1])
-          }
-        }
-        // An order that the hypotheses are too short for has precision 0, and so has the whole corpus.
-        let used = precisions.prefix(orders)
-        if used.allSatisfy({ $0 > 0 }) {
-          score = brevityPenalty * exp(used.reduce(0) { $0 + log($1) } / Double(orders))
-        }
-      }
-      return Score(
-        score: score, brevityPenalty: brevityPenalty, counts: counts, totals: totals, precisions: precisions,
-        hypothesisLength: hypothesisLength, referenceLength: referenceLength)
-    }
-  }
+  func sentenceValues(_ counts: [Double]) -> [Double] { [Self.score(counts, effectiveOrder: true).score] }
 }

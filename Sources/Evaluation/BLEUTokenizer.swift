@@ -1,3 +1,5 @@
+import Runs
+
 /// How BLEU cuts a text into tokens; the raw value is what stands in sacreBLEU's signature.
 public enum BLEUTokenizer: String, Sendable, CaseIterable {
   /// mteval-v13a's rules, meant for Western languages.
@@ -9,16 +11,23 @@ public enum BLEUTokenizer: String, Sendable, CaseIterable {
   /// Split at white space alone.
   case none
 
+  /// Nil for `auto`.
+  public init?(_ setting: EvaluationSettings.BLEUTokenize) { self.init(rawValue: setting.rawValue) }
+
   /// The tokens of one text.
   public func tokenize(_ text: String) -> [String] {
-    tokens(of: text).map { token in
-      var string = ""
-      string.unicodeScalars.append(contentsOf: token)
-      return string
-    }
+    tokens(of: text).map { String($0) }
   }
 
-  func tokens(of text: String) -> [Scalars] {
+  func tokens(of pair: AnswerPair) -> TokenPair {
+    if self == .character {
+      func characters(_ text: String) -> Scalars { text.unicodeScalars.filter { !$0.isPythonSpace } }
+      return TokenPair(hypothesis: characters(pair.hypothesis), reference: characters(pair.reference))
+    }
+    return TokenPair(hypothesis: tokens(of: pair.hypothesis), reference: tokens(of: pair.reference))
+  }
+
+  private func tokens(of text: String) -> [Scalars] {
     let line = Scalars(text.unicodeScalars).trimmingEnd()
     switch self {
     case .none: return line.words()
@@ -59,7 +68,7 @@ public enum BLEUTokenizer: String, Sendable, CaseIterable {
     ("<skipped>", ""), ("-\n", ""), ("\n", " "), ("&quot;", "\""), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"),
   ]
 
-  /// ASCII punctuation other than the apostrophe, comma, hyphen and full stop.
+  /// A space, and ASCII punctuation other than the apostrophe, comma, hyphen and full stop.
   private static func isCutOff(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar {
     case "{"..."~", "["..."`", " "..."&", "("..."+", ":"..."@", "/": true
@@ -70,7 +79,12 @@ public enum BLEUTokenizer: String, Sendable, CaseIterable {
   /// mteval-v13a: entities resolved, ASCII punctuation cut off, full stop and comma unless between digits, a hyphen after a digit.
   private static func mteval13a(_ line: Scalars) -> Scalars {
     var line = line
-    for (from, to) in entities { line = line.replacing(Scalars(from.unicodeScalars), with: Scalars(to.unicodeScalars)) }
+    // Most texts have none of these.
+    if line.contains(where: { $0 == "&" || $0 == "<" || $0 == "\n" }) {
+      for (from, to) in entities {
+        line = line.replacing(Scalars(from.unicodeScalars), with: Scalars(to.unicodeScalars))
+      }
+    }
     line = [" "] + line + [" "]
     line = line.flatMap { isCutOff($0) ? [" ", $0, " "] : [$0] }
     func isStop(_ scalar: Unicode.Scalar) -> Bool { scalar == "." || scalar == "," }

@@ -14,81 +14,40 @@ public struct ChrF: Sendable, Equatable {
   }
 
   /// The score of one answer, 0 to 100.
-  public func sentence(_ pair: AnswerPair) -> Double { corpus([pair]) }
+  public func sentence(_ pair: AnswerPair) -> Double { Self.score(counts(pair)) }
 
   /// The score of many answers by their summed counts, 0 to 100; 0 for none.
-  public func corpus(_ pairs: [AnswerPair]) -> Double { scoring(pairs)(Array(pairs.indices)) }
-
-  /// The corpus's score of any of these answers, by their places; one may count several times. Each answer is looked at once.
-  func scoring(_ pairs: [AnswerPair]) -> ([Int]) -> Double {
-    let each = pairs.map(statistics)
-    let none = [OrderCounts](repeating: OrderCounts(), count: Self.characterOrder + wordOrder)
-    return { places in
-      var orders = none
-      for place in places {
-        for (index, counts) in each[place].enumerated() { orders[index].add(counts) }
-      }
-      return Self.score(orders)
-    }
-  }
-
-  /// n-grams of one order: in the hypothesis, in the reference, and matched.
-  private struct OrderCounts {
-    var hypothesis = 0
-    var reference = 0
-    var matched = 0
-
-    init() {}
-
-    init<Element: Hashable>(_ hypothesis: [Element], _ reference: [Element], order: Int) {
-      self.reference = max(0, reference.count - order + 1)
-      // Without n-grams in the reference those of the hypothesis are no misses.
-      self.hypothesis = self.reference == 0 ? 0 : max(0, hypothesis.count - order + 1)
-      matched = NGrams.matches(NGrams.counts(of: hypothesis, order: order), NGrams.counts(of: reference, order: order))
-    }
-
-    mutating func add(_ other: OrderCounts) {
-      hypothesis += other.hypothesis
-      reference += other.reference
-      matched += other.matched
-    }
-  }
-
-  private func statistics(_ pair: AnswerPair) -> [OrderCounts] {
-    let hypothesis = Scalars(pair.hypothesis.unicodeScalars)
-    let reference = Scalars(pair.reference.unicodeScalars)
-    let characters = (hypothesis.filter { !$0.isPythonSpace }, reference.filter { !$0.isPythonSpace })
-    var orders = (1...Self.characterOrder).map { OrderCounts(characters.0, characters.1, order: $0) }
-    if wordOrder > 0 {
-      let words = (Self.words(hypothesis), Self.words(reference))
-      orders += (1...wordOrder).map { OrderCounts(words.0, words.1, order: $0) }
-    }
-    return orders
-  }
+  public func corpus(_ pairs: [AnswerPair]) -> Double { CountTable(self, pairs).values[0] }
 
   /// Words with one ASCII punctuation mark cut off, at the end before the beginning.
   private static func words(_ line: Scalars) -> [Scalars] {
-    func isMark(_ scalar: Unicode.Scalar?) -> Bool {
-      guard let scalar else { return false }
-      return ("!"..."/").contains(scalar) || (":"..."@").contains(scalar) || ("["..."`").contains(scalar)
-        || ("{"..."~").contains(scalar)
-    }
-    return line.words().flatMap { word -> [Scalars] in
+    line.words().flatMap { word -> [Scalars] in
       if word.count == 1 { return [word] }
-      if isMark(word.last) { return [Scalars(word.dropLast()), Scalars(word.suffix(1))] }
-      if isMark(word.first) { return [Scalars(word.prefix(1)), Scalars(word.dropFirst())] }
+      if word.last?.isASCIIPunctuation ?? false { return [Scalars(word.dropLast()), Scalars(word.suffix(1))] }
+      if word.first?.isASCIIPunctuation ?? false { return [Scalars(word.prefix(1)), Scalars(word.dropFirst())] }
       return [word]
     }
   }
 
+  /// For each order the n-grams of the answer, of the reference, and the matched ones.
+  private static func counts(_ tokens: TokenPair, orders: Int) -> [Double] {
+    let matches = NGrams.matches(tokens.hypothesis, tokens.reference, orders: orders)
+    return (0..<orders).flatMap { order -> [Double] in
+      let reference = max(0, tokens.reference.count - order)
+      // Without n-grams in the reference those of the hypothesis are no misses.
+      let hypothesis = reference == 0 ? 0 : max(0, tokens.hypothesis.count - order)
+      return [Double(hypothesis), Double(reference), Double(matches[order])]
+    }
+  }
+
   /// F-beta of the mean precision and mean recall over the orders that both sides are long enough for.
-  private static func score(_ orders: [OrderCounts]) -> Double {
+  private static func score(_ sums: [Double]) -> Double {
     var precision = 0.0
     var recall = 0.0
     var used = 0.0
-    for order in orders where order.hypothesis > 0 && order.reference > 0 {
-      precision += Double(order.matched) / Double(order.hypothesis)
-      recall += Double(order.matched) / Double(order.reference)
+    for start in stride(from: 0, to: sums.count, by: 3) where sums[start] > 0 && sums[start + 1] > 0 {
+      precision += sums[start + 2] / sums[start]
+      recall += sums[start + 2] / sums[start + 1]
       used += 1
     }
     guard precision + recall > 0 else { return 0 }
@@ -97,4 +56,21 @@ public struct ChrF: Sendable, Equatable {
     let factor = beta * beta
     return 100 * (1 + factor) * precision * recall / (factor * precision + recall)
   }
+}
+
+extension ChrF: Metric {
+  var scores: [(name: String, signature: String)] { [(wordOrder > 0 ? "chrf++" : "chrf", signature)] }
+
+  func counts(_ pair: AnswerPair) -> [Double] {
+    let hypothesis = Scalars(pair.hypothesis.unicodeScalars)
+    let reference = Scalars(pair.reference.unicodeScalars)
+    let characters = TokenPair(
+      hypothesis: hypothesis.filter { !$0.isPythonSpace }, reference: reference.filter { !$0.isPythonSpace })
+    let counts = Self.counts(characters, orders: Self.characterOrder)
+    guard wordOrder > 0 else { return counts }
+    let words = TokenPair(hypothesis: Self.words(hypothesis), reference: Self.words(reference))
+    return counts + Self.counts(words, orders: wordOrder)
+  }
+
+  func values(_ sums: [Double], answers: Int) -> [Double] { [Self.score(sums)] }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import Formats
 
 /// How ROUGE cuts a text into tokens; the raw value stands in the signature.
 public enum ROUGETokenizer: String, Sendable, CaseIterable {
@@ -10,22 +10,21 @@ public enum ROUGETokenizer: String, Sendable, CaseIterable {
 
   /// The tokens of one text.
   public func tokenize(_ text: String) -> [String] {
-    tokens(of: text).map { token in
-      var string = ""
-      string.unicodeScalars.append(contentsOf: token)
-      return string
-    }
+    tokens(of: text).map { String($0) }
   }
 
   func tokens(of text: String) -> [Scalars] {
-    let text = self == .unicode ? text.precomposedStringWithCanonicalMapping : text
-    let lower = text.unicodeScalars.flatMap { $0.properties.lowercaseMapping.unicodeScalars }
-    return lower.split { !isPart($0) }.map(Scalars.init)
+    let text = self == .unicode ? UnicodeText.nfc(text) : text
+    return Scalars(text.unicodeScalars).lowercased().split { !isPart($0) }.map(Scalars.init)
+  }
+
+  func tokens(of pair: AnswerPair) -> TokenPair {
+    TokenPair(hypothesis: tokens(of: pair.hypothesis), reference: tokens(of: pair.reference))
   }
 
   private func isPart(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.isASCII { return ("a"..."z").contains(scalar) || scalar.isASCIIDigit }
-    return self == .unicode && (scalar.isLetter || scalar.isMark || scalar.isNumber)
+    return self == .unicode && (scalar.isHangulSyllable || scalar.isWordPart)
   }
 }
 
@@ -55,40 +54,40 @@ public struct ROUGE: Sendable, Equatable {
   }
 
   public let tokenizer: ROUGETokenizer
+  /// Which of its scores are told.
+  let kinds: [Kind]
 
-  public init(tokenizer: ROUGETokenizer) { self.tokenizer = tokenizer }
+  public init(tokenizer: ROUGETokenizer, kinds: [Kind] = Kind.allCases) {
+    self.tokenizer = tokenizer
+    self.kinds = kinds
+  }
 
   /// In sacreBLEU's form, which rouge-score has no counterpart of.
   public var signature: String {
     "nrefs:1|case:lower|score:f1|agg:mean|stem:no|tok:\(tokenizer.rawValue)|like:rouge-score-0.1.2"
   }
 
-  public func sentence(_ kind: Kind, _ pair: AnswerPair) -> Score {
+  public func sentence(_ kind: Kind, _ pair: AnswerPair) -> Score { score(kind, tokenizer.tokens(of: pair), pair) }
+
+  /// The mean of the answers' F1, 0 to 1; 0 for none.
+  public func corpus(_ kind: Kind, _ pairs: [AnswerPair]) -> Double {
+    CountTable(ROUGE(tokenizer: tokenizer, kinds: [kind]), pairs).values[0]
+  }
+
+  /// - Parameter tokens: those of the pair.
+  private func score(_ kind: Kind, _ tokens: TokenPair, _ pair: AnswerPair) -> Score {
     switch kind {
     case .rouge1, .rouge2:
       let order = kind == .rouge1 ? 1 : 2
-      let hypothesis = tokenizer.tokens(of: pair.hypothesis)
-      let reference = tokenizer.tokens(of: pair.reference)
       return Score(
-        hits: NGrams.matches(NGrams.counts(of: hypothesis, order: order), NGrams.counts(of: reference, order: order)),
-        hypothesis: hypothesis.count - order + 1, reference: reference.count - order + 1)
+        hits: NGrams.matches(tokens.hypothesis, tokens.reference, orders: order)[order - 1],
+        hypothesis: tokens.hypothesis.count - order + 1, reference: tokens.reference.count - order + 1)
     case .rougeL:
-      let hypothesis = tokenizer.tokens(of: pair.hypothesis)
-      let reference = tokenizer.tokens(of: pair.reference)
       return Score(
-        hits: Self.commonSubsequence(reference, hypothesis).count, hypothesis: hypothesis.count,
-        reference: reference.count)
+        hits: Self.commonLength(tokens.reference, tokens.hypothesis), hypothesis: tokens.hypothesis.count,
+        reference: tokens.reference.count)
     case .rougeLsum: return summary(pair)
     }
-  }
-
-  /// The mean of the answers' F1, 0 to 1; 0 for none.
-  public func corpus(_ kind: Kind, _ pairs: [AnswerPair]) -> Double { scoring(kind, pairs)(Array(pairs.indices)) }
-
-  /// The mean F1 of any of these answers, by their places; one may count several times. Each answer is looked at once.
-  func scoring(_ kind: Kind, _ pairs: [AnswerPair]) -> ([Int]) -> Double {
-    let each = pairs.map { sentence(kind, $0).f1 }
-    return { places in places.isEmpty ? 0 : places.reduce(0) { $0 + each[$1] } / Double(places.count) }
   }
 
   private func summary(_ pair: AnswerPair) -> Score {
@@ -114,6 +113,20 @@ public struct ROUGE: Sendable, Equatable {
     }
     return Score(
       hits: hits, hypothesis: hypothesis.reduce(0) { $0 + $1.count }, reference: reference.reduce(0) { $0 + $1.count })
+  }
+
+  /// The length of a longest common subsequence.
+  private static func commonLength(_ reference: [UInt32], _ hypothesis: [UInt32]) -> Int {
+    var lengths = [Int32](repeating: 0, count: hypothesis.count + 1)
+    for token in reference {
+      var diagonal: Int32 = 0
+      for (place, other) in hypothesis.enumerated() {
+        let above = lengths[place + 1]
+        lengths[place + 1] = token == other ? diagonal + 1 : max(above, lengths[place])
+        diagonal = above
+      }
+    }
+    return Int(lengths[hypothesis.count])
   }
 
   /// The places in `reference` of a longest common subsequence. Of several, the one that rouge-score's way back finds: it matters to the
@@ -144,4 +157,16 @@ public struct ROUGE: Sendable, Equatable {
     }
     return places.reversed()
   }
+}
+
+extension ROUGE: Metric {
+  var scores: [(name: String, signature: String)] { kinds.map { ($0.rawValue, signature) } }
+
+  /// The F1 of each kind.
+  func counts(_ pair: AnswerPair) -> [Double] {
+    let tokens = tokenizer.tokens(of: pair)
+    return kinds.map { score($0, tokens, pair).f1 }
+  }
+
+  func values(_ sums: [Double], answers: Int) -> [Double] { sums.map { $0 / Double(answers) } }
 }

@@ -7,6 +7,24 @@ extension Unicode.Scalar {
 
   var isASCIIDigit: Bool { ("0"..."9").contains(self) }
 
+  /// Python's `string.punctuation`.
+  var isASCIIPunctuation: Bool {
+    switch self {
+    case "!"..."/", ":"..."@", "["..."`", "{"..."~": true
+    default: false
+    }
+  }
+
+  var isHangulSyllable: Bool { (0xAC00...0xD7A3).contains(value) }
+
+  /// A syllable or a letter of one.
+  var isHangul: Bool {
+    switch value {
+    case 0xAC00...0xD7A3, 0x1100...0x11FF, 0x3130...0x318F, 0xA960...0xA97F, 0xD7B0...0xD7FF, 0xFFA0...0xFFDC: true
+    default: false
+    }
+  }
+
   /// General category N: decimal digits, letter numbers, other numbers.
   var isNumber: Bool {
     switch properties.generalCategory {
@@ -42,12 +60,21 @@ extension Unicode.Scalar {
     }
   }
 
-  /// General category M.
-  var isMark: Bool {
+  /// General categories L, M and N.
+  var isWordPart: Bool {
     switch properties.generalCategory {
-    case .nonspacingMark, .spacingMark, .enclosingMark: true
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .nonspacingMark,
+      .spacingMark, .enclosingMark, .decimalNumber, .letterNumber, .otherNumber:
+      true
     default: false
     }
+  }
+}
+
+extension String {
+  init(_ scalars: Scalars) {
+    self.init()
+    unicodeScalars.append(contentsOf: scalars)
   }
 }
 
@@ -60,21 +87,27 @@ extension Array where Element == Unicode.Scalar {
     guard let last = lastIndex(where: { !$0.isPythonSpace }) else { return [] }
     return Scalars(self[...last])
   }
-}
 
-enum NGrams {
-  /// How often each run of `order` neighbours occurs.
-  static func counts<Element: Hashable>(of items: [Element], order: Int) -> [ArraySlice<Element>: Int] {
-    guard items.count >= order, order > 0 else { return [:] }
-    var counts: [ArraySlice<Element>: Int] = [:]
-    for start in 0...(items.count - order) { counts[items[start..<(start + order)], default: 0] += 1 }
-    return counts
+  /// Python's `str.lower()`.
+  func lowercased() -> Scalars {
+    var lower: Scalars = []
+    lower.reserveCapacity(count)
+    for (place, scalar) in enumerated() {
+      if scalar == "Σ" {
+        lower.append(isFinalSigma(at: place) ? "ς" : "σ")
+      } else if scalar.isHangulSyllable || !scalar.properties.changesWhenLowercased {
+        lower.append(scalar)
+      } else {
+        lower += scalar.properties.lowercaseMapping.unicodeScalars
+      }
+    }
+    return lower
   }
 
-  /// How many of the left n-grams are matched on the right, each at most as often as it stands there.
-  static func matches<Key: Hashable>(_ left: [Key: Int], _ right: [Key: Int]) -> Int {
-    var sum = 0
-    for (gram, count) in left { sum += min(count, right[gram] ?? 0) }
-    return sum
+  /// Whether a letter with case stands before it and none behind it, over marks between.
+  private func isFinalSigma(at place: Int) -> Bool {
+    let before = self[..<place].last { !$0.properties.isCaseIgnorable }
+    let after = self[(place + 1)...].first { !$0.properties.isCaseIgnorable }
+    return before?.properties.isCased == true && after?.properties.isCased != true
   }
 }

@@ -1,6 +1,32 @@
 import Formats
 import Foundation
 
+/// Where what was fetched is kept: `$LORAPRESS_CACHE`, else `$XDG_CACHE_HOME/lorapress`, else `~/.cache/lorapress`.
+enum CacheFolder {
+  static func url(_ environment: [String: String]) throws -> URL {
+    func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+    if let path = value("LORAPRESS_CACHE") { return URL(fileURLWithPath: path, isDirectory: true) }
+    if let path = value("XDG_CACHE_HOME"), path.hasPrefix("/") {
+      return URL(fileURLWithPath: path, isDirectory: true).appendingPathComponent("lorapress")
+    }
+    guard let home = value("HOME") else {
+      throw HubError(
+        "cache", "neither LORAPRESS_CACHE nor HOME is set",
+        remedy: "set LORAPRESS_CACHE to a folder for models and data")
+    }
+    return URL(fileURLWithPath: home, isDirectory: true).appendingPathComponent(".cache/lorapress")
+  }
+
+  static func make(_ url: URL) throws {
+    do {
+      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    } catch {
+      let code = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.code
+      throw HubError.storage(url.path, code: code.map(Int32.init) ?? EACCES)
+    }
+  }
+}
+
 /// The file that a download grows in.
 final class PartialFile {
   let path: String
@@ -40,23 +66,36 @@ final class PartialFile {
   /// Looks again how long the file is, after a child process wrote to the descriptor.
   func refresh() { count = Int(lseek(descriptor, 0, SEEK_END)) }
 
+  /// Throws where the disk has not so many bytes left.
+  func requireRoom(for bytes: Int) throws {
+    var status = statvfs()
+    guard fstatvfs(descriptor, &status) == 0 else { return }
+    let free = Int(
+      clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+    guard free < bytes else { return }
+    throw HubError(
+      path, "needs \(bytes) more bytes, but the disk has \(free) free",
+      remedy: "free some space, or set LORAPRESS_CACHE to a folder on another disk")
+  }
+
   func flush() throws {
     guard fsync(descriptor) == 0 else { throw HubError.storage(path, code: errno) }
   }
 }
 
-/// Keeps two processes from fetching the same model; let go when it is released or the process ends.
+/// Keeps two processes from fetching the same thing; let go when it is released or the process ends.
 final class FolderLock {
   private let descriptor: Int32
 
   /// Throws where another process holds it.
-  init(_ folder: URL, model: String) throws {
+  init(_ folder: URL, subject: String) throws {
     let path = folder.appendingPathComponent(".lock").path
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw HubError.storage(path, code: errno) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
-      throw HubError(model, "is being fetched by another lorapress (\(path))", remedy: "wait until that one is done")
+      throw HubError(
+        subject, "is being fetched by another lorapress (\(path))", remedy: "wait until that one is done")
     }
   }
 

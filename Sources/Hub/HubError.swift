@@ -1,6 +1,6 @@
 import Foundation
 
-/// A model that can't be fetched, kept or found: one line with the remedy.
+/// A model or data set that can't be fetched, kept or found: one line with the remedy.
 public struct HubError: Error, CustomStringConvertible, Sendable, Equatable {
   public let description: String
   /// The user stopped it (Ctrl-C); what was fetched stays for the next time.
@@ -11,12 +11,15 @@ public struct HubError: Error, CustomStringConvertible, Sendable, Equatable {
     isCancelled = false
   }
 
-  private init(cancelled name: String) {
-    description = "\(name): stopped; `lorapress model pull \(name)` goes on where it was"
+  private init(cancelled description: String) {
+    self.description = description
     isCancelled = true
   }
 
-  static func cancelled(_ name: String) -> HubError { HubError(cancelled: name) }
+  /// `again` is the command that goes on.
+  static func cancelled(_ subject: String, again: String) -> HubError {
+    HubError(cancelled: "\(subject): stopped; \(again) goes on where it was")
+  }
 
   /// What the operating system says of a file in the cache.
   static func storage(_ path: String, code: Int32) -> HubError {
@@ -33,4 +36,6 @@ public struct HubError: Error, CustomStringConvertible, Sendable, Equatable {
 /// Why one source did not give the file; the next source is asked.
 struct SourceFailure: Error {
   let reason: String
+  /// What the server answered, where it refused.
+  var refusal: HTTPRequest.Refusal?
 }

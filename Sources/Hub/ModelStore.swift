@@ -10,28 +10,13 @@ public struct ModelStore: Sendable {
   /// `$LORAPRESS_CACHE`, else `$XDG_CACHE_HOME/lorapress`, else `~/.cache/lorapress`.
   public let folder: URL
   let environment: [String: String]
-  /// Pauses between tries at one source are this times 1, 2, 4 … seconds.
-  var backOff = 1.0
-  /// Tries at one source without a new byte.
-  var tries = 5
+  var patience = Patience()
+  var access: HubAccess { HubAccess(environment: environment) }
 
   public init(catalog: ModelCatalog, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
     self.catalog = catalog
     self.environment = environment
-    folder = try Self.cacheFolder(environment)
-  }
-
-  private static func cacheFolder(_ environment: [String: String]) throws -> URL {
-    func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
-    if let path = value("LORAPRESS_CACHE") { return URL(fileURLWithPath: path, isDirectory: true) }
-    if let path = value("XDG_CACHE_HOME"), path.hasPrefix("/") {
-      return URL(fileURLWithPath: path, isDirectory: true).appendingPathComponent("lorapress")
-    }
-    guard let home = value("HOME") else {
-      throw HubError(
-        "cache", "neither LORAPRESS_CACHE nor HOME is set", remedy: "set LORAPRESS_CACHE to a folder for models")
-    }
-    return URL(fileURLWithPath: home, isDirectory: true).appendingPathComponent(".cache/lorapress")
+    folder = try CacheFolder.url(environment)
   }
 
   /// Where a model's file is or will be.

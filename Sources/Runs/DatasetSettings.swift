@@ -2,8 +2,10 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
   public var files: [String] = []
   public var validationFiles: [String] = []
   public var testFiles: [String] = []
+  /// A data set of the Hub, instead of files.
+  public var hub: HubSettings?
   public var format: FormatSettings?
-  /// Rows longer than this are rejected and counted.
+  /// Of a row in the chat template; `cleaning.over_long` says what becomes of longer ones.
   public var maxTokens = 4096
   /// So many rows of `files` are passed over first.
   public var offset = 0
@@ -13,6 +15,10 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
   public var limit: Int?
   public var cleaning = CleaningSettings()
   public var split: SplitSettings? = SplitSettings()
+  /// How the prepared rows are published: `parquet` is written beside the JSONL files that the other stages read.
+  public var output = Output.jsonl
+
+  public enum Output: String, CaseIterable, SettingValue, Sendable { case jsonl, parquet }
 
   public init() {}
 
@@ -20,6 +26,7 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("files", &files)
     try binder.bind("validation_files", &validationFiles)
     try binder.bind("test_files", &testFiles)
+    try binder.bind(optionalSection: "hub", &hub, empty: HubSettings())
     try binder.bind(optionalSection: "format", &format, empty: FormatSettings())
     try binder.bind("max_tokens", &maxTokens) { $0 >= 1 ? nil : "at least 1" }
     try binder.bind("offset", &offset) { $0 >= 0 ? nil : "0 or more" }
@@ -27,6 +34,7 @@ public struct DatasetSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("limit", &limit) { $0.map { $0 >= 1 } ?? true ? nil : "at least 1" }
     try binder.bind(section: "cleaning", &cleaning)
     try binder.bind(optionalSection: "split", &split, empty: SplitSettings())
+    try binder.bind("output", &output)
   }
 }
 
@@ -42,6 +50,8 @@ public struct CleaningSettings: SettingsSection, Sendable, Equatable {
     case dropNear = "drop_near"
     case count
   }
+  /// What becomes of a row of more than `max_tokens`: it is rejected, the last answer is cut, or shared out between rows that ask the same.
+  public enum OverLong: String, CaseIterable, SettingValue, Sendable { case drop, truncate, split }
 
   public var unicode = UnicodeForm.nfc
   /// All but tab and line end, and byte-order marks; "\r\n" becomes "\n".
@@ -56,6 +66,7 @@ public struct CleaningSettings: SettingsSection, Sendable, Equatable {
   public var nearLeaks: Double? = 0.8
   /// Rows of which a smaller share of the letters is Hangul are dropped.
   public var minKorean: Double?
+  public var overLong = OverLong.drop
 
   public init() {}
 
@@ -70,6 +81,7 @@ public struct CleaningSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("leaks", &leaks)
     try binder.bind("near_leaks", &nearLeaks, check: share)
     try binder.bind("min_korean", &minKorean, check: share)
+    try binder.bind("over_long", &overLong)
   }
 }
 

@@ -1,7 +1,25 @@
 import Formats
 
 public struct EvaluationSettings: SettingsSection, Sendable, Equatable {
-  public enum Metric: String, CaseIterable, SettingValue, Sendable { case bleu, rouge, chrf }
+  public enum Metric: String, CaseIterable, SettingValue, Sendable {
+    case bleu
+    /// rouge1, rouge2 and rougeL.
+    case rouge
+    case chrf
+    case chrfPlusPlus = "chrf++"
+    case rouge1, rouge2, rougeL, rougeLsum
+    case exactMatch = "exact_match"
+    case f1
+    /// e to the power of the validation loss.
+    case perplexity
+  }
+
+  /// How BLEU cuts texts into tokens, by sacreBLEU's names; `auto` takes `char` for Korean, Chinese and Japanese, `13a` for the rest.
+  public enum BLEUTokenize: String, CaseIterable, SettingValue, Sendable {
+    case auto
+    case mteval13a = "13a"
+    case char, intl, none
+  }
 
   public var maxNewTokens = 128
   /// Whether answers are drawn by `temperature`, `top_k`, `top_p` and `seed`; otherwise each token is the most probable one (greedy).
@@ -15,7 +33,8 @@ public struct EvaluationSettings: SettingsSection, Sendable, Equatable {
   public var repetitionPenalty = 1.0
   /// Texts that end an answer before them.
   public var stopStrings: [String] = []
-  public var metrics = Metric.allCases
+  public var metrics = [Metric.bleu, .rouge, .chrf]
+  public var bleuTokenize = BLEUTokenize.auto
 
   public init() {}
 
@@ -29,6 +48,7 @@ public struct EvaluationSettings: SettingsSection, Sendable, Equatable {
     try binder.bind("repetition_penalty", &repetitionPenalty) { $0 > 0 ? nil : "more than 0 (1 is off)" }
     try binder.bind("stop_strings", &stopStrings) { $0.contains("") ? "texts that are not empty" : nil }
     try binder.bind("metrics", &metrics)
+    try binder.bind("bleu_tokenize", &bleuTokenize)
   }
 
   /// How answers are decoded, as a record tells it: "greedy", "greedy, repetition_penalty 1.1", "sampling, temperature 0.7, …".

@@ -31,7 +31,20 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
         "'model.double_quant' is a setting of `weights: nf4`, not of \(model.weights.rawValue); leave it out or change the weights"
       )
     }
-    if dataset.files.isEmpty { throw missing("'dataset.files' is missing; list at least one data file") }
+    if let hub = dataset.hub {
+      if hub.path.isEmpty { throw missing("'dataset.hub.path' is missing; give the repository, OWNER/NAME") }
+      if !(dataset.files + dataset.validationFiles + dataset.testFiles).isEmpty {
+        throw missing("'dataset.hub' and dataset.files exclude each other; leave one out")
+      }
+      if dataset.split != nil, hub.validationSplit != nil || hub.testSplit != nil {
+        throw missing(
+          "'dataset.split' and hub.validation_split/test_split exclude each other; write `split: none` for splits that are there already"
+        )
+      }
+    } else if dataset.files.isEmpty {
+      throw missing(
+        "'dataset.files' is missing; list at least one data file, or a data set of the Hub as 'dataset.hub'")
+    }
     if dataset.split != nil, !dataset.validationFiles.isEmpty || !dataset.testFiles.isEmpty {
       throw missing(
         "'dataset.split' and validation_files/test_files exclude each other; write `split: none` for files that are split already"

@@ -62,10 +62,15 @@ public enum RecordFile {
     return records
   }
 
-  /// One record, from bytes read before; `file` names them in errors.
-  public static func decode<Record: Decodable>(_ type: Record.Type, from data: Data, file: String) throws -> Record {
-    try decode(type, data, file: file, line: nil)
+  /// One record, from bytes read before; `file` names them in errors, which end with `remedy`.
+  public static func decode<Record: Decodable>(
+    _ type: Record.Type, from data: Data, file: String, remedy: String = rewriting
+  ) throws -> Record {
+    try decode(type, data, file: file, line: nil, remedy: remedy)
   }
+
+  /// What helps where a stage wrote the record.
+  public static let rewriting = "run the stage that writes it again"
 
   /// One record from one line.
   public static func decode<Record: Decodable>(_ type: Record.Type, line: Data) throws -> Record {
@@ -76,14 +81,14 @@ public enum RecordFile {
     do { return try Data(contentsOf: url) } catch { throw RunsError.unreadable(url.relativePath, error) }
   }
 
-  private static func decode<Record: Decodable>(_ type: Record.Type, _ data: Data, file: String, line: Int?) throws
-    -> Record
-  {
+  private static func decode<Record: Decodable>(
+    _ type: Record.Type, _ data: Data, file: String, line: Int?, remedy: String = rewriting
+  ) throws -> Record {
     do {
       return try decoder.decode(type, from: data)
     } catch let error as DecodingError {
       let place = line.map { "\(file):\($0)" } ?? file
-      throw RunsError("\(place): \(explanation(error)); run the stage that writes it again")
+      throw RunsError("\(place): \(explanation(error)); \(remedy)")
     }
   }
 

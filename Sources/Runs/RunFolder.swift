@@ -14,6 +14,8 @@ public struct RunFolder: Sendable, Equatable {
   public var record: URL { at("run.json") }
   public var config: URL { at("config.yaml") }
   public func dataset(_ split: DatasetSplit) -> URL { at("dataset/\(split.rawValue).jsonl") }
+  /// The same rows with `dataset.output: parquet`; none of an empty split.
+  public func datasetParquet(_ split: DatasetSplit) -> URL { at("dataset/\(split.rawValue).parquet") }
   public var datasetReport: URL { at("dataset/report.json") }
   public var rejectedRows: URL { at("dataset/rejected.jsonl") }
   public var datasetCard: URL { at("dataset/README.md") }

@@ -44,6 +44,8 @@ enum Finding: Sendable, Equatable {
   /// The questions with the lowest chrF after training, lowest first.
   case weakest([SampleReference])
   case taughtAndUntaught(taught: Int, untaught: Int)
+  /// A score of all questions whose change has an interval: whether that leaves out 0, and whether the score rose.
+  case delta(String, isClear: Bool, isRise: Bool)
 }
 
 /// One line of the log.
@@ -207,6 +209,12 @@ enum Analysis {
       taught.scores["chrf"] != nil, untaught.scores["chrf"] != nil
     {
       findings.append(.taughtAndUntaught(taught: taught.questions, untaught: untaught.questions))
+    }
+    for metric in ["chrf", "rougeL", "exact_match", "f1"] {
+      guard let delta = evaluation?.deltas?["all"]?[metric], delta.pValue != nil, let isClear = delta.isClear else {
+        continue
+      }
+      findings.append(.delta(metric, isClear: isClear, isRise: delta.value > 0))
     }
     return findings
   }

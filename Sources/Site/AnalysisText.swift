@@ -64,6 +64,7 @@ struct AnalysisText {
         "The median speed is {0} tokens a second; 80% of the steps lie within {1}–{2}.",
         ["median", "p10", "p90"].map { try trace.computed("\($0)(tokens_per_second)", [(Self.log, "")], .score1) })
     case .changes, .cut, .repeating, .weakest, .taughtAndUntaught: return try answer(finding)
+    case .delta(let metric, let isClear, let isRise): return try delta(metric, isClear: isClear, isRise: isRise)
     }
   }
 
@@ -167,6 +168,51 @@ struct AnalysisText {
     }
   }
 
+  /// What a score of a set changed by, with its interval and p-value: "+3.2 (95% interval [0.4, 6.1], p = 0.012)".
+  func difference(_ metric: String, set: String) throws -> Rich {
+    guard let delta = trace.run.evaluation?.deltas?[set]?[metric] else {
+      throw SiteError(
+        "run \(trace.run.id) has no difference of \"\(metric)\" in \"\(set)\"; ask first with {% if metrics.deltas is defined %}"
+      )
+    }
+    let format = ValueFormat.score(metric)
+    let place = "/deltas/\(Self.token(set))/\(Self.token(metric))"
+    let scores = ["base", "tuned"].map {
+      (Self.scores, "/sets/\(Self.token(set))/\($0)/scores/\(Self.token(metric))/value")
+    }
+    let value = try trace.computed("difference", scores, format)
+    guard delta.pValue != nil, let isClear = delta.isClear else { return value }
+    let end = isClear ? "" : ", \(words.noDifference)"
+    return try join(
+      "{0}(95% 신뢰구간 [{1}, {2}], p = {3}\(end))", "{0} (95% interval [{1}, {2}], p = {3}\(end))",
+      [
+        value, trace.value(Self.scores, place + "/interval/0", format),
+        trace.value(Self.scores, place + "/interval/1", format), trace.value(Self.scores, place + "/p_value", .score3),
+      ])
+  }
+
+  private func delta(_ metric: String, isClear: Bool, isRise: Bool) throws -> Rich {
+    let format = ValueFormat.score(metric)
+    let place = "/deltas/all/\(Self.token(metric))"
+    let scores = ["base", "tuned"].map { (Self.scores, "/sets/all/\($0)/scores/\(Self.token(metric))/value") }
+    let values = [
+      try trace.computed("gap", scores, format), try trace.value(Self.scores, place + "/interval/0", format),
+      try trace.value(Self.scores, place + "/interval/1", format),
+      try trace.value(Self.scores, place + "/p_value", .score3),
+    ]
+    let name = ScoreName.label(metric)
+    let topic = KoreanParticle.topic.attached(to: name, noun: "점수")
+    guard isClear else {
+      return try join(
+        "학습 후 \(topic) {0}만큼 달라졌지만, 차이의 95% 신뢰구간 [{1}, {2}]에 0이 들어 있다(p = {3}). 이 질문들만으로는 뚜렷한 차이가 있다고 볼 수 없다.",
+        "\(name) changed by {0}, but the 95% interval of the difference, [{1}, {2}], includes 0 (p = {3}): no real difference on these questions.",
+        values)
+    }
+    return try join(
+      "학습 후 \(topic) {0}만큼 \(isRise ? "올랐다" : "내렸다"). 차이의 95% 신뢰구간은 [{1}, {2}], p = {3}이다.",
+      "\(name) \(isRise ? "rose" : "fell") by {0}; the 95% interval of the difference is [{1}, {2}], p = {3}.", values)
+  }
+
   private func number(_ place: SampleReference) throws -> Rich {
     let number = try trace.value(Self.answers, "/\(place.index)/number", .count)
     return isKorean ? number + .text("번") : .text("no. ") + number
@@ -209,7 +255,7 @@ struct AnalysisText {
   private func text(_ ko: String, _ en: String) -> Rich { .text(words.pick(ko, en)) }
 
   /// A sentence with `{0}`, `{1}` … filled in. The Korean particle after a number follows its sound, whichever form is written.
-  private func join(_ ko: String, _ en: String, _ values: [Rich]) throws -> Rich {
+  func join(_ ko: String, _ en: String, _ values: [Rich]) throws -> Rich {
     var out = Rich.text("")
     var rest = words.pick(ko, en)[...]
     while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}"),

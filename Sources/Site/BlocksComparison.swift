@@ -58,13 +58,13 @@ struct ComparisonBlocks: Sendable {
       return Blocks.note(.caution, doubts.joined(separator: " "), words: words)
     }
     guard comparison.hasSameValidation == true, comparison.hasSameTest == true else {
-      return paragraph(
+      return .paragraph(
         .text(
           words.pick(
             "검증 데이터와 시험 질문이 같은지는 기록에 남아 있지 않다.",
             "Whether the runs share their validation rows and test questions is not recorded.")))
     }
-    return paragraph(
+    return .paragraph(
       .text(
         words.pick(
           "검증 데이터와 시험 질문은 모든 실행에서 같다(해시 일치).", "All runs share their validation rows and test questions (equal hashes)."
@@ -94,7 +94,7 @@ struct ComparisonBlocks: Sendable {
 
   func settings(caption own: String?) -> Rich {
     guard !comparison.settings.isEmpty else {
-      return paragraph(.text(words.pick("기록된 설정은 모두 같다.", "All recorded settings are the same.")))
+      return .paragraph(.text(words.pick("기록된 설정은 모두 같다.", "All recorded settings are the same.")))
     }
     let rows = comparison.settings.map { difference -> [Rich] in
       [.code(difference.path)]
@@ -117,7 +117,7 @@ struct ComparisonBlocks: Sendable {
 
   func environment(caption own: String?) -> Rich {
     guard !comparison.environment.isEmpty else {
-      return paragraph(.text(words.pick("기록된 환경은 모두 같다.", "All runs were made in the same recorded environment.")))
+      return .paragraph(.text(words.pick("기록된 환경은 모두 같다.", "All runs were made in the same recorded environment.")))
     }
     let rows = comparison.environment.map { difference -> [Rich] in
       [.text(Comparison.label(difference.path, language: language))]
@@ -166,7 +166,7 @@ struct ComparisonBlocks: Sendable {
       return empty(words.pick("시험 질문의 답", "Answers to the test questions"))
     }
     guard answers.common > 0 else {
-      return paragraph(.text(words.pick("모든 실행이 답한 질문이 없다.", "No question was answered by all runs.")))
+      return .paragraph(.text(words.pick("모든 실행이 답한 질문이 없다.", "No question was answered by all runs.")))
     }
     let common = count(answers.common, .common, runs)
     let different = count(answers.different, .differing, runs)
@@ -186,7 +186,7 @@ struct ComparisonBlocks: Sendable {
         text + .text(words.pick(" chrF가 홀로 가장 높은 질문은 ", " Questions where one run alone has the highest chrF: "))
         + parts.joined(", ") + .text(words.pick("이다.", "."))
     }
-    return paragraph(text)
+    return .paragraph(text)
   }
 
   /// A count over the answers of several runs; the run it is about comes first.
@@ -238,10 +238,6 @@ struct ComparisonBlocks: Sendable {
     return Rich(
       html: "<div class=\"compared\(isNarrow ? " narrow" : "")\">\n\(table.html)</div>\n", markdown: table.markdown,
       plain: table.plain)
-  }
-
-  private func paragraph(_ content: Rich) -> Rich {
-    Rich(html: "<p>\(content.html)</p>\n", markdown: content.markdown, plain: content.plain)
   }
 
   private func empty(_ what: String) -> Rich {

@@ -107,17 +107,38 @@ extension Blocks {
   /// Scores in words; whether an answer is right only a person can say.
   private func verdict(_ sample: AnswerSample) -> String {
     var parts: [String] = []
-    for metric in ["bleu", "chrf", "rougeL"] {
+    for metric in ["bleu", "chrf", "rougeL", "exact_match", "f1"] {
       guard let base = sample.base.scores[metric], let tuned = sample.tuned.scores[metric] else { continue }
-      let decimals = metric.hasPrefix("rouge") ? 3 : 1
+      let decimals = ScoreName.decimals(metric)
       let values = "\(NumberFormat.fixed(base, decimals: decimals)) → \(NumberFormat.fixed(tuned, decimals: decimals))"
-      parts.append("\(SiteWords.metric(metric)) \(values)")
+      parts.append("\(ScoreName.label(metric)) \(values)")
     }
     let base = words.stopped(sample.base.stopReason)
     let tuned = words.stopped(sample.tuned.stopReason)
     parts.append(base == tuned ? words.pick("둘 다 \(base)", "both \(base)") : "\(base) → \(tuned)")
-    if !run.hasReview { parts.append(words.noReview) }
+    parts += shares(sample)
+    parts.append(reading(sample.number))
     return parts.joined(separator: " · ")
+  }
+
+  /// What reviewers said to a question's answers.
+  private func reading(_ number: Int) -> String {
+    let found = ReviewRecord.Model.allCases.map { run.review.verdicts(number, $0) }
+    guard found.contains(where: { !$0.isEmpty }) else { return words.noReview }
+    return words.pick("사람 평가 ", "Human review ") + found.map(words.judgements).joined(separator: " → ")
+  }
+
+  /// What an answer repeats and what of it is not Korean, where there is any of that.
+  private func shares(_ sample: AnswerSample) -> [String] {
+    func part(_ name: String, _ base: Double?, _ tuned: Double?) -> String? {
+      guard max(base ?? 0, tuned ?? 0) > 0 else { return nil }
+      func shown(_ share: Double?) -> String { share.map { NumberFormat.percentage(100 * $0) } ?? "—" }
+      return "\(name) \(shown(base)) → \(shown(tuned))"
+    }
+    return [
+      part(words.pick("되풀이", "repeated"), sample.base.repetition, sample.tuned.repetition),
+      part(words.pick("한글이 아닌 글자", "not Hangul"), sample.base.nonKorean, sample.tuned.nonKorean),
+    ].compactMap { $0 }
   }
 
   /// Text that is folded where it is long: the first 210 (ko) or 340 (en) characters to a word's end, then the rest on demand.

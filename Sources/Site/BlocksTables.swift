@@ -163,74 +163,7 @@ extension Blocks {
     return table(DataTable(columns: columns, rows: rows), caption: caption(own, text, file: "report.json"))
   }
 
-  // MARK: Scores
-
-  /// Corpus scores: a row a set and model, a column a metric.
-  func metricsTable(caption own: String?) -> Rich {
-    guard let evaluation = run.evaluation, !evaluation.sets.isEmpty else {
-      return missing(words.pick("평가", "Evaluation"))
-    }
-    let order = ["all", "taught", "untaught"]
-    let sets =
-      order.filter { evaluation.sets[$0] != nil } + evaluation.sets.keys.sorted().filter { !order.contains($0) }
-    let metrics = ["bleu", "chrf", "rouge1", "rouge2", "rougeL"].filter { name in
-      evaluation.sets.values.contains { $0.base.scores[name] != nil || $0.tuned.scores[name] != nil }
-    }
-    var columns = [
-      DataTable.Column(name: words.pick("시험 질문", "Questions")), DataTable.Column(name: words.pick("모델", "Model")),
-      DataTable.Column(name: "n", isNumeric: true),
-    ]
-    columns += metrics.map { DataTable.Column(name: SiteWords.metric($0), isNumeric: true) }
-    columns.append(DataTable.Column(name: words.pick("스스로 끝냄", "Ended by itself"), isNumeric: true))
-    var rows: [[Rich]] = []
-    for set in sets {
-      guard let pair = evaluation.sets[set] else { continue }
-      for (name, corpus, other) in [("base", pair.base, pair.tuned), ("LoRA", pair.tuned, pair.base)] {
-        var row: [Rich] = [.text(words.kind(set)), .text(name), .text(NumberFormat.grouped(corpus.questions))]
-        for metric in metrics { row.append(score(metric, corpus.scores[metric], other.scores[metric]?.value)) }
-        row.append(.text("\(corpus.stopped)/\(corpus.questions)"))
-        rows.append(row)
-      }
-    }
-    let text =
-      words.pick(
-        "시험 질문에 대한 점수이다. BLEU와 chrF는 0~100, ROUGE는 0~1이다. ",
-        "Scores on the test questions: BLEU and chrF from 0 to 100, ROUGE from 0 to 1. ")
-      + words.best + " " + words.intervals(evaluation.bootstrap)
-    let body = table(DataTable(columns: columns, rows: rows), caption: caption(own, text, file: "metrics.json"))
-    return body + signatures(evaluation, metrics)
-  }
-
-  /// A score with its interval below; on one line in Markdown.
-  private func score(_ metric: String, _ score: EvaluationRecord.Score?, _ other: Double?) -> Rich {
-    guard let score else { return .text("—") }
-    let decimals = metric.hasPrefix("rouge") ? 3 : 1
-    let text = Rich.text(NumberFormat.fixed(score.value, decimals: decimals))
-    let value = other.map { score.value > $0 } ?? false ? Rich.strong(text) : text
-    guard let ends = score.interval, ends.count == 2 else { return value }
-    // One decimal less where there are three: five columns have to fit a page.
-    let interval = NumberFormat.interval(ends[0], ends[1], decimals: min(decimals, 2))
-    return value
-      + Rich(
-        html: "<br><span class=\"interval\">\(Escape.html(interval))</span>", markdown: " \(Escape.markdown(interval))",
-        plain: " \(interval)")
-  }
-
-  private func signatures(_ evaluation: EvaluationRecord, _ metrics: [String]) -> Rich {
-    guard let scores = (evaluation.sets["all"] ?? evaluation.sets.values.first)?.tuned.scores else { return .text("") }
-    let lines = metrics.compactMap { name in scores[name].map { (SiteWords.metric(name), $0.signature) } }.filter {
-      !$0.1.isEmpty
-    }
-    guard !lines.isEmpty else { return .text("") }
-    let title = words.pick("점수의 서명", "Signatures of the scores")
-    let html =
-      "<details class=\"signatures\">\n<summary>\(title)</summary>\n<ul>\n"
-      + lines.map { "<li>\(Escape.html($0.0)): <code>\(Escape.html($0.1))</code></li>\n" }.joined()
-      + "</ul>\n</details>\n"
-    let markdown =
-      "\n\(title):\n\n" + lines.map { "- \(Escape.markdown($0.0)): \(Escape.markdownCode($0.1))\n" }.joined()
-    return Rich(html: html, markdown: markdown, plain: "")
-  }
+  // MARK: Loss
 
   /// Validation loss and perplexity of base and tuned model.
   func lossTable(caption own: String?) -> Rich {

@@ -91,11 +91,11 @@ public struct ComparedMetric: Sendable {
     let order = ["all", "taught", "untaught"]
     let others = Set(runs.flatMap { Array(($0.evaluation?.sets ?? [:]).keys) }).subtracting(order).sorted()
     for set in order + others {
-      for metric in ["bleu", "chrf", "rougeL"] {
-        let label = SiteWords.metric(metric)
+      for metric in ["bleu", "chrf", "rougeL", "exact_match", "f1"] {
+        let label = ScoreName.label(metric)
         add(
           "\(metric)/\(set)", scores, "/sets/\(pointerPart(set))/tuned/scores/\(metric)/value",
-          metric.hasPrefix("rouge") ? .score3 : .score1, .higher,
+          .score(metric), .higher,
           "\(label) · \(SiteWords(language: .ko).kind(set))", "\(label) · \(SiteWords(language: .en).kind(set))"
         ) { $0.evaluation?.sets[set]?.tuned.questions }
       }

@@ -41,6 +41,7 @@ enum Derivation {
   /// The result of an operation; the inputs are values, or for an operation over a file its one document.
   static func value(_ operation: String, _ inputs: [JSONValue]) throws -> Double {
     if let counted = AnswerOperation(rawValue: operation) { return try counted.value(inputs) }
+    if let counted = ReviewOperation(operation: operation) { return try counted.value(inputs) }
     if isOverFile(operation) {
       guard inputs.count == 1, let entries = inputs[0].array else {
         throw SiteError("\(operation) needs one file of lines")

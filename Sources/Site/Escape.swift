@@ -147,6 +147,10 @@ struct Rich: Sendable, Equatable {
     Rich(html: "<strong>\(inner.html)</strong>", markdown: "<strong>\(inner.markdown)</strong>", plain: inner.plain)
   }
 
+  static func paragraph(_ inner: Rich) -> Rich {
+    Rich(html: "<p>\(inner.html)</p>\n", markdown: inner.markdown, plain: inner.plain)
+  }
+
   static func + (a: Rich, b: Rich) -> Rich {
     Rich(html: a.html + b.html, markdown: a.markdown + b.markdown, plain: a.plain + b.plain)
   }

@@ -92,11 +92,14 @@ struct PostAssets {
 
   private mutating func addScores(_ run: RunData) throws {
     guard let evaluation = run.evaluation, let all = evaluation.sets["all"] else { return }
-    func row(_ name: String, _ base: Double, _ tuned: Double, higherIsBetter: Bool, _ show: (Double) -> String)
+    func row(
+      _ name: String, _ base: Double, _ tuned: Double, higherIsBetter: Bool, isUnclear: Bool = false,
+      _ show: (Double) -> String
+    )
       -> MetricsCard.Row
     {
-      // What reads the same is not better.
-      let same = show(base) == show(tuned)
+      // What reads the same, or may be chance, is not better.
+      let same = isUnclear || show(base) == show(tuned)
       return MetricsCard.Row(
         name: name, before: show(base), after: show(tuned),
         isAfterBetter: same ? nil : (tuned > base) == higherIsBetter)
@@ -109,7 +112,9 @@ struct PostAssets {
     for (key, name, decimals) in [("chrf", "chrF", 1), ("bleu", "BLEU", 1), ("rougeL", "ROUGE-L", 3)] {
       guard let base = all.base.scores[key]?.value, let tuned = all.tuned.scores[key]?.value else { continue }
       rows.append(
-        row(name, base, tuned, higherIsBetter: true) { NumberFormat.fixed($0, decimals: decimals) })
+        row(
+          name, base, tuned, higherIsBetter: true, isUnclear: evaluation.deltas?["all"]?[key]?.isClear == false
+        ) { NumberFormat.fixed($0, decimals: decimals) })
     }
     rows.append(
       row(

@@ -45,7 +45,7 @@ struct PostFunctions: Sendable {
     guard let defaultRun else {
       return [
         "run": .none, "report": .none, "metrics": .none, "samples": .list([]), "events": .list([]),
-        "compared": .list(compared),
+        "compared": .list(compared), "reviewed": .none,
       ]
     }
     let run = try runs.run(defaultRun)
@@ -65,9 +65,17 @@ struct PostFunctions: Sendable {
     return [
       "run": try record(run, "run.json"), "report": try record(run, "dataset/report.json"),
       "metrics": try record(run, "evaluation/metrics.json"), "compared": .list(compared),
+      "reviewed": reviewed(run),
       "samples": try list("samples", "evaluation/samples.jsonl"),
       "events": try list("events", "log/metrics.jsonl"),
     ]
+  }
+
+  /// What a post asks of the review for its conditions; none where nobody judged the answers as they are now.
+  private func reviewed(_ run: RunData) -> Value {
+    guard !run.review.isEmpty else { return .none }
+    let isComplete = run.review.questions.count == run.samples.count
+    return ["reviewers": .int(run.review.reviewers), "complete": .bool(isComplete)]
   }
 
   /// A record without anything that looks like a mark of ours.

@@ -1,16 +1,26 @@
 import Jinja
 
 extension PostFunctions {
-  /// `{{ analysis() }}` and `{{ flips() }}`.
+  /// `{{ analysis() }}`, `{{ flips() }}`, `{{ review() }}` and `{{ delta("all", "chrf") }}`.
   func registerAnalysis(in environment: inout Environment) {
     add(&environment, "analysis") { arguments in
       try arguments.allow("about", "run", positional: 1)
       let about = arguments.optional(0, "about")?.plainText
       return output(try blocks(arguments).analysis(about: about), isBlock: true, name: "analysis")
     }
+    add(&environment, "delta") { arguments in
+      try arguments.allow("set", "metric", "run", positional: 2)
+      let text = AnalysisText(trace: Tracer(run: try blocks(arguments).run, words: words, ledger: ledger))
+      let rich = try text.difference(try arguments.text(1, "metric"), set: try arguments.text(0, "set"))
+      return output(rich, isBlock: false, name: "delta")
+    }
     add(&environment, "flips") { arguments in
       try arguments.allow("caption", "run", positional: 0)
       return output(try blocks(arguments).flips(caption: caption(arguments)), isBlock: true, name: "flips")
+    }
+    add(&environment, "review") { arguments in
+      try arguments.allow("caption", "run", positional: 0)
+      return output(try blocks(arguments).review(caption: caption(arguments)), isBlock: true, name: "review")
     }
   }
 }

@@ -1,6 +1,7 @@
 import Charts
 import Formats
 import Foundation
+import Runs
 
 /// A place in a run's file: `run.json#/training/best_eval_loss`, or `runs/<id>/…` for another run than the post's.
 struct Reference: Sendable, Equatable {
@@ -164,6 +165,8 @@ struct Trace: Sendable, Equatable {
       return words.pick("chrF가 홀로 가장 높은 질문 수", "questions where chrF is highest alone")
     case "ratio": return names.joined(separator: " ÷ ")
     case "share": return "\(names.first ?? "") ÷ (\(names.joined(separator: " + ")))"
+    case _ where operation.hasPrefix("review("):
+      return ReviewOperation(operation: operation).map { words.reviewed($0.what) } ?? operation
     // Over a whole log: `median(tokens_per_second)`.
     case _ where operation.contains("("): return operation
     default: return names.joined(separator: " + ")
@@ -183,6 +186,9 @@ enum ValueFormat: String, CaseIterable, Sendable {
     throw SiteError(
       "there is no format \"\(name)\"; the formats are \(allCases.map(\.rawValue).joined(separator: ", "))")
   }
+
+  /// That of an evaluation's score.
+  static func score(_ metric: String) -> ValueFormat { ScoreName.decimals(metric) == 3 ? .score3 : .score1 }
 
   var isNumber: Bool { self != .text && self != .hash }
 

@@ -13,7 +13,7 @@ struct RunData: Sendable {
   let events: [MetricsEvent]
   /// `config.yaml`, nil where the run has none.
   let config: YAMLNode?
-  let hasReview: Bool
+  let review: ReviewSummary
   /// SHA-256 of each of the run's ``sources``, by its path in the run folder.
   let hashes: [String: String]
   private let files: RunFiles
@@ -49,7 +49,8 @@ struct RunData: Sendable {
     samples = try files.lines(AnswerSample.self, "evaluation/samples.jsonl")
     events = try files.events("log/metrics.jsonl")
     try RunBounds.check(events, report, id: id)
-    hasReview = FileManager.default.fileExists(atPath: folder.review.path)
+    let reviews = try files.review("evaluation/review.json") ?? ReviewRecord()
+    review = ReviewSummary(reviews, samples)
     hashes = files.hashes
     config = try files.yaml("config.yaml")
   }

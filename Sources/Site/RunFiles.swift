@@ -36,6 +36,10 @@ final class RunFiles: Sendable {
     try contents[path].map { try RecordFile.decodeLines(type, from: $0, file: folder.at(path).path) } ?? []
   }
 
+  func review(_ path: String) throws -> ReviewRecord? {
+    try contents[path].map { try ReviewRecord(parsing: $0, file: folder.at(path).path) }
+  }
+
   func events(_ path: String) throws -> [MetricsEvent] {
     try contents[path].map { try MetricsLog.events(in: $0, file: folder.at(path).path) } ?? []
   }

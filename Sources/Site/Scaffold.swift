@@ -67,9 +67,11 @@ public enum Scaffold {
 
     {{ qa() }}
 
+    {{ review() }}
+
     ## 한계
 
-    > **한계** 이 결과로 알 수 없는 것을 적는다.
+    > **한계** {% if not reviewed %}답이 맞는지 사람이 판정하지 않았다. {% endif %}이 결과로 알 수 없는 것을 적는다.
 
     """
 
@@ -122,9 +124,11 @@ public enum Scaffold {
 
     {{ qa() }}
 
+    {{ review() }}
+
     ## Limits
 
-    > **Limits** What these results can't tell.
+    > **Limits** {% if not reviewed %}No person has judged the answers. {% endif %}What these results can't tell.
 
     """
 
@@ -159,6 +163,10 @@ public enum Scaffold {
     ),
     ("  validation_files: []", "미리 나눈 데이터라면 split: none과 함께", "for data split already, with split: none"),
     ("  test_files: []", "", ""),
+    (
+      "  hub: none", "files 대신 Hub의 데이터셋: {path: 소유자/이름, name: config, split: train, revision: main}",
+      "instead of files, a data set of the Hub: {path: OWNER/NAME, name: CONFIG, split: train, revision: main}"
+    ),
     ("  format:", "생략하면 열의 이름으로 알아낸다", "left out, it is found by the columns' names"),
     ("    input: \"{question}\"", "중괄호 안은 열의 이름", "columns in braces"),
     ("    output: \"{answer}\"", "", ""),
@@ -174,7 +182,7 @@ public enum Scaffold {
       "    rules: [roles, instruction, heading, continuation]", "글을 질문과 답으로 바꾸는 규칙. 처음으로 맞는 것을 쓴다",
       "how text becomes question and answer: the first that fits"
     ),
-    ("  max_tokens: 4096", "이보다 긴 행은 버리고 센다", "longer rows are rejected and counted"),
+    ("  max_tokens: 4096", "이보다 긴 행은 cleaning.over_long을 따른다", "cleaning.over_long says what becomes of longer rows"),
     ("  offset: 0", "앞에서 건너뛸 행의 수", "rows passed over first"),
     ("  sample: null", "무작위로 뽑을 행의 수", "draw so many rows at random"),
     ("  limit: null", "읽을 행의 최대 수", "read at most so many rows"),
@@ -189,6 +197,10 @@ public enum Scaffold {
     ),
     ("    near_leaks: 0.8", "비슷한 질문으로 보는 기준", "from when on a question is nearly the same"),
     ("    min_korean: null", "한글이 이 비율보다 적은 행을 버린다", "rows with a smaller share of Hangul are dropped"),
+    (
+      "    over_long: drop", "긴 행을 버린다. truncate는 답을 자르고 split은 여러 행으로 나눈다",
+      "long rows are rejected; truncate cuts the answer, split makes several rows of it"
+    ),
     ("  split:", "", ""),
     ("    validation: 0.08", "검증 데이터의 비율", "share of rows for validation"),
     ("    test: 10", "시험 질문의 수", "number of test questions"),
@@ -196,6 +208,7 @@ public enum Scaffold {
     ("    group: null", "같은 사실의 여러 표현을 묶는 열", "column that names what several wordings share"),
     ("    groups: spread", "together면 묶음을 나누지 않는다", "together keeps each group in one split"),
     ("    test_seen: 0", "배운 사실을 새로운 표현으로 묻는 시험 질문의 수", "test questions that reword taught facts"),
+    ("  output: jsonl", "parquet이면 Parquet 파일도 만든다", "parquet writes Parquet files too"),
     ("", "", ""),
     ("lora:", "", ""),
     ("  r: 16", "", ""),
@@ -264,7 +277,11 @@ public enum Scaffold {
     ("  seed: 42", "", ""),
     ("  repetition_penalty: 1", "1보다 크면 나온 토큰이 덜 되풀이된다", "above 1 tokens so far are repeated less"),
     ("  stop_strings: []", "답은 이 글자 앞에서 끝난다", "texts before which an answer ends"),
-    ("  metrics: [bleu, rouge, chrf]", "", ""),
+    (
+      "  metrics: [bleu, rouge, chrf]", "chrf++, rougeLsum, exact_match, f1, perplexity도 있다",
+      "also chrf++, rougeLsum, exact_match, f1, perplexity"
+    ),
+    ("  bleu_tokenize: auto", "auto, 13a, char, intl, none", "auto, 13a, char, intl, none"),
     ("", "", ""),
     ("post: content/posts/NAME.md", "lorapress new post NAME 로 만든다", "made by lorapress new post NAME"),
   ]

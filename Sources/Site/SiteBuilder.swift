@@ -131,6 +131,11 @@ public struct SiteBuilder: Sendable {
       removed: counts.removed, warnings: warnings, profiles: others.summaries(output: output, written: installed.more))
   }
 
+  /// The language of a run's page.
+  public func language(ofRun id: String) throws -> SiteLanguage {
+    try Self.language(of: RunData(output: output, id: id), readPosts(), SiteSettings(content: content))
+  }
+
   /// A run's page speaks the language of the posts about it; Korean goes first where they differ.
   static func language(of run: RunData, _ posts: [Post], _ settings: SiteSettings) -> SiteLanguage {
     let own = posts.filter { $0.run == run.id || run.config?["post"]?.string == $0.file }.map(\.language)

@@ -146,7 +146,4 @@ struct SiteWords: Sendable {
     default: role
     }
   }
-  static func metric(_ name: String) -> String {
-    ["bleu": "BLEU", "chrf": "chrF", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"][name] ?? name
-  }
 }

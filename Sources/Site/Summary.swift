@@ -73,7 +73,8 @@ extension Blocks {
         parts.append(
           .text("chrF ") + (try traced(file, "/sets/all/base/scores/chrf/value", .score1)) + .text(" → ")
             + (try traced(file, "/sets/all/tuned/scores/chrf/value", .score1))
-            + .text(words.pick("(n = \(all.tuned.questions)문항)", " (n = \(all.tuned.questions) questions)")))
+            + .text(words.pick("(n = \(all.tuned.questions)문항)", " (n = \(all.tuned.questions) questions)"))
+            + .text(evaluation.deltas?["all"]?["chrf"]?.isClear == false ? ", \(words.noDifference)" : ""))
       }
     } else if let training = run.record.training, training.bestEvalLoss != nil, let step = training.bestStep {
       let number = NumberFormat.grouped(step)

@@ -193,7 +193,8 @@ import Testing
       #expect(Array(png[16..<24]) == [0, 0, 0x06, 0x40, 0, 0, 0x03, 0x84])
 
       for (words, message) in [
-        (["steps"], "step, generate, load, tokenize, charts, not 'steps'"), (["step", "--batch", "4"], "--batch"),
+        (["steps"], "step, generate, load, tokenize, charts, metrics, not 'steps'"),
+        (["step", "--batch", "4"], "--batch"),
         (["step", "--batch", "65536x1048576"], "a million at most"),
         (["generate", "--prompt-tokens", "9223372036854775807"], "the model's"),
         (["step", "--steps", "0"], "--steps"), (["tokenize"], "--data is missing"),

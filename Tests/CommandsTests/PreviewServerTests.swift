@@ -357,7 +357,7 @@ private func withSite(_ body: (SiteServer) throws -> Void) throws {
   }
 }
 
-private struct Answer {
+struct Answer {
   let status: Int
   let headers: [String: String]
   let body: Data

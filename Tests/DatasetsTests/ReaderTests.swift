@@ -56,7 +56,7 @@ import Testing
 
   // MARK: - Parquet
 
-  private static var hasDuckDB: Bool { ParquetReader.program(ProcessInfo.processInfo.environment) != nil }
+  private static var hasDuckDB: Bool { DuckDB.program(ProcessInfo.processInfo.environment) != nil }
 
   @Test(.enabled(if: hasDuckDB, "DuckDB's command line is not here"))
   func parquetByDuckDB() throws {
@@ -119,8 +119,8 @@ import Testing
         "rows.parquet: Parquet is read by DuckDB's command line, which is not here; install it (`pip install duckdb-cli`) and put `duckdb` on PATH, or name it in LORAPRESS_DUCKDB"
       )
     ) { try ParquetReader(url, name: "rows.parquet", environment: ["PATH": "/nowhere"]) }
-    #expect(ParquetReader.program(["LORAPRESS_DUCKDB": "/nowhere/duckdb", "PATH": "/usr/bin"]) == nil)
-    #expect(ParquetReader.program(["LORAPRESS_DUCKDB": "/bin/sh"])?.path == "/bin/sh")
+    #expect(DuckDB.program(["LORAPRESS_DUCKDB": "/nowhere/duckdb", "PATH": "/usr/bin"]) == nil)
+    #expect(DuckDB.program(["LORAPRESS_DUCKDB": "/bin/sh"])?.path == "/bin/sh")
   }
 
   // MARK: - Damage
@@ -210,19 +210,20 @@ import Testing
   /// However many files there are, few are open.
   @Test func oneFileAfterTheOtherIsOpen() throws {
     try Fixtures.withTemporaryFolder { folder in
+      // As many rows a file as lie between two reports of progress.
       for number in 1...40 {
-        try Data("{\"question\": \"질문 \(number)\", \"answer\": \"답\"}".utf8)
-          .write(to: folder.appendingPathComponent("\(100 + number).jsonl"))
+        let rows = (1...256).map { "{\"question\": \"질문 \(number)-\($0)\", \"answer\": \"답\"}\n" }
+        try Data(rows.joined().utf8).write(to: folder.appendingPathComponent("\(100 + number).jsonl"))
       }
       var settings = DatasetSettings()
       settings.files = [folder.path]
       settings.split = nil
       var most = 0
-      let preparation = Preparation(settings: settings, base: folder) {
-        most = max(most, openFiles(in: folder))
-        return measure($0)
-      }
-      #expect(try Prepared(preparation.run()).train.map(\.messages[0].content) == (1...40).map { "질문 \($0)" })
+      let preparation = try Preparation(settings: settings, base: folder, encode: measure)
+      let dataset = try Prepared(preparation.run { _ in most = max(most, openFiles(in: folder)) })
+      #expect(
+        dataset.train.map(\.messages[0].content)
+          == (1...40).flatMap { number in (1...256).map { "질문 \(number)-\($0)" } })
       #expect((1...2).contains(most))
     }
   }

@@ -11,6 +11,23 @@ func measure(_ messages: [ChatRow.Message]) -> (promptTokens: Int, answerTokens:
   return (prompt, (messages.last?.content.unicodeScalars.count ?? 0) + 1, rendered)
 }
 
+extension Preparation {
+  typealias Encode = ([ChatRow.Message]) throws -> (promptTokens: Int, answerTokens: Int, rendered: String)
+
+  /// With a measure of single conversations; relative paths are taken from `base`.
+  init(settings: DatasetSettings, base: URL, encode: @escaping Encode) throws {
+    let measure = ChatMeasure { conversations in
+      try conversations.map {
+        let length = try encode($0)
+        return .init(prompt: length.promptTokens, answer: length.answerTokens)
+      }
+    } rendered: {
+      try encode($0).rendered
+    }
+    self.init(settings: settings, files: try DataSources(settings, base: base), measure: measure)
+  }
+}
+
 /// A prepared data set with its rows in memory.
 struct Prepared: Equatable {
   let dataset: PreparedDataset

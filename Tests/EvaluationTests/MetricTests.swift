@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Runs
 import Testing
 
 @testable import Evaluation
@@ -122,22 +123,33 @@ private func agree(_ ours: BLEU.Score, _ value: JSONValue?) throws -> Bool {
   @Test func everyScoreHasItsSignature() {
     let scorer = Scorer(metrics: [.bleu, .rouge, .chrf], references: ["서울"])
     let pairs = [AnswerPair(hypothesis: "서울입니다", reference: "서울이다"), AnswerPair(hypothesis: "파리", reference: "파리")]
-    let corpus = scorer.corpus(pairs, stopped: 2)
-    #expect(corpus.questions == 2)
-    #expect(corpus.stopped == 2)
-    #expect(corpus.scores.keys.sorted() == all)
-    #expect(corpus.scores["bleu"]?.signature == "nrefs:1|case:mixed|eff:no|tok:char|smooth:exp|version:2.6.0")
-    #expect(corpus.scores["chrf"]?.signature == "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0")
+    let scores = scorer.corpusScores(pairs)
+    #expect(scores.keys.sorted() == all)
+    #expect(scores["bleu"]?.signature == "nrefs:1|case:mixed|eff:no|tok:char|smooth:exp|version:2.6.0")
+    #expect(scores["chrf"]?.signature == "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0")
     #expect(
-      corpus.scores["rougeL"]?.signature
+      scores["rougeL"]?.signature
         == "nrefs:1|case:lower|score:f1|agg:mean|stem:no|tok:unicode|like:rouge-score-0.1.2")
-    #expect(agree(corpus.scores["rouge1"]?.value ?? .nan, 0.5))
+    #expect(agree(scores["rouge1"]?.value ?? .nan, 0.5))
   }
 
   @Test func onlyTheMetricsThatWereAskedFor() {
     let scorer = Scorer(metrics: [.chrf], references: ["서울"])
     #expect(Array(scorer.scores(answer: "서울", reference: "서울").keys) == ["chrf"])
     #expect(Array(scorer.corpusScores([]).keys) == ["chrf"])
+    let kinds = Scorer(metrics: [.rougeLsum, .exactMatch, .perplexity, .rouge1], references: ["서울"])
+    #expect(kinds.scores(answer: "서울", reference: "서울") == ["rougeLsum": 1, "rouge1": 1, "exact_match": 100])
+    let every = Scorer(metrics: EvaluationSettings.Metric.allCases, references: ["서울"])
+    #expect(Set(every.scores(answer: "서울", reference: "서울").keys) == Set(ScoreName.all))
+    #expect(every.corpusValues([AnswerPair(hypothesis: "가", reference: "가")])["f1"] == 100)
+  }
+
+  @Test func aTokeniserCanBeNamed() {
+    for setting in EvaluationSettings.BLEUTokenize.allCases where setting != .auto {
+      let scorer = Scorer(metrics: [.bleu], references: ["서울"], bleu: BLEUTokenizer(setting))
+      #expect(scorer.bleu.tokenizer.rawValue == setting.rawValue)
+    }
+    #expect(BLEUTokenizer(.auto) == nil)
   }
 
   @Test func nothingIsNeverNaN() {
@@ -175,22 +187,23 @@ private func agree(_ ours: BLEU.Score, _ value: JSONValue?) throws -> Bool {
     let drawn = places.map { pairs[$0] }
     for tokenizer in BLEUTokenizer.allCases {
       let bleu = BLEU(tokenizer: tokenizer)
-      #expect(bleu.scoring(pairs)(places) == bleu.corpus(drawn).score)
+      #expect(CountTable(bleu, pairs).values(places) == [bleu.corpus(drawn).score])
     }
     for order in [0, 2] {
-      #expect(ChrF(wordOrder: order).scoring(pairs)(places) == ChrF(wordOrder: order).corpus(drawn))
+      let chrf = ChrF(wordOrder: order)
+      #expect(CountTable(chrf, pairs).values(places) == [chrf.corpus(drawn)])
     }
     let rouge = ROUGE(tokenizer: .unicode)
-    for kind in ROUGE.Kind.allCases { #expect(rouge.scoring(kind, pairs)(places) == rouge.corpus(kind, drawn)) }
+    #expect(CountTable(rouge, pairs).values(places) == ROUGE.Kind.allCases.map { rouge.corpus($0, drawn) })
   }
 
   /// The mean of n draws of 0 and 1 with share p has about the interval p ± 1.96 √(p(1−p)/n).
   @Test func theIntervalOfAShareIsTheBinomials() throws {
     let count = 400
-    let interval = try #require(
-      Bootstrap(count: count).interval { places in
-        Double(places.count { $0.isMultiple(of: 4) }) / Double(places.count)
-      })
+    let draws = Bootstrap(count: count).draws { places in
+      Double(places.count { $0.isMultiple(of: 4) }) / Double(places.count)
+    }
+    let interval = try #require(Bootstrap.interval(draws))
     let half = 1.96 * (0.25 * 0.75 / Double(count)).squareRoot()
     #expect(abs(interval[0] - (0.25 - half)) < 0.006 && abs(interval[1] - (0.25 + half)) < 0.006)
   }

@@ -54,7 +54,7 @@ private func store(
   environment["HF_ENDPOINT"] = server?.url ?? "http://127.0.0.1:9"
   environment.merge(more) { $1 }
   var store = try ModelStore(catalog: catalog, environment: environment)
-  store.backOff = 0.01
+  store.patience.backOff = 0.01
   return store
 }
 
@@ -231,7 +231,7 @@ private func names(in folder: URL) throws -> [String] {
       let store = try store(folder, nil)
       let place = folder.appendingPathComponent("cache/models/tiny")
       try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
-      let lock = try FolderLock(place, model: "tiny")
+      let lock = try FolderLock(place, subject: "tiny")
       let error = #expect(throws: HubError.self) { try store.pull("tiny") { _ in } }
       withExtendedLifetime(lock) {}
       #expect(error?.description.contains("is being fetched by another lorapress") == true)

@@ -33,6 +33,10 @@ typedef struct {
   /// Seconds the server asks to wait; 0 if it does not.
   int64_t retry_after;
   char content_range[128];
+  /// The Link header, with the next page of a list.
+  char link[4096];
+  /// The Hub's X-Error-Code: "RepoNotFound", "GatedRepo" …
+  char error_code[64];
   char message[CURL_ERROR_SIZE];
 } cc_result;
 

@@ -10,8 +10,13 @@ typedef struct lora_http_request lora_http_request;
 typedef struct lora_http_response lora_http_response;
 
 /// Answers one request with `lora_http_reply`; a request left unanswered is cut off. Called from many threads.
-/// `target` is the path of the request as it came, percent signs and all, without the query.
+/// `target` is the path of the request as it came, percent signs and all, without the query. `body` lives as long as the call.
 typedef void (*lora_http_handler)(
+  void *context, lora_http_request *request, const char *method, const char *target, const void *body, size_t length);
+
+/// How many bytes of a body a request (none of GET and HEAD) may bring. One with 0 is answered at once, its body unread; one that
+/// brings more than it may is cut off.
+typedef size_t (*lora_http_limit)(
   void *context, lora_http_request *request, const char *method, const char *target);
 
 /// What `lora_http_listen` can't do.
@@ -24,7 +29,7 @@ enum {
 int lora_http_listen(const char *host, uint16_t port, uint16_t *bound_port);
 
 /// Serves on `listener`, which it takes over, with a thread a connection. NULL when it can't start; then the listener is closed.
-lora_http_server *lora_http_start(int listener, lora_http_handler handler, void *context);
+lora_http_server *lora_http_start(int listener, lora_http_handler handler, lora_http_limit limit, void *context);
 
 /// Closes the listener and every connection, and waits for their threads.
 void lora_http_stop(lora_http_server *server);

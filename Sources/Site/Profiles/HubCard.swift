@@ -134,14 +134,26 @@ struct HubCard {
     if let evaluation = run.evaluation, let all = evaluation.sets["all"] ?? evaluation.sets.values.first {
       let count = NumberFormat.grouped(all.tuned.questions)
       lines.append(
-        words.pick(
-          "시험 질문은 \(count)개이고 신뢰구간을 구하지 않았다. 다른 질문에서는 점수가 달라질 수 있다.",
-          "The test has \(count) questions and no confidence interval; other questions may score otherwise."))
+        evaluation.bootstrap == nil
+          ? words.pick(
+            "시험 질문은 \(count)개이고 신뢰구간을 구하지 않았다. 다른 질문에서는 점수가 달라질 수 있다.",
+            "The test has \(count) questions and no confidence interval; other questions may score otherwise.")
+          : words.pick(
+            "시험 질문은 \(count)개이다. 신뢰구간은 질문을 고른 우연만 담고, 다시 학습할 때의 차이는 담지 않는다.",
+            "The test has \(count) questions; its intervals tell of their choice alone, not of another training."))
+      let unclear = ScoreName.all.filter { evaluation.deltas?["all"]?[$0]?.isClear == false }.map(ScoreName.label)
+      if !unclear.isEmpty {
+        let names = unclear.joined(separator: ", ")
+        lines.append(
+          words.pick(
+            "학습 전과 후에 뚜렷한 차이가 없는 점수(차이의 신뢰구간에 0이 든다): \(names).",
+            "No real difference between base and tuned model (the interval includes 0): \(names)."))
+      }
       lines.append(
         words.pick(
           "BLEU, chrF, ROUGE는 기준 답과 글자나 낱말이 겹치는 정도이다. 답이 참인지는 재지 않는다.",
           "BLEU, chrF and ROUGE count overlap with the reference answers; they do not tell whether an answer is true."))
-      if !run.hasReview {
+      if run.review.isEmpty {
         lines.append(words.pick("답이 맞는지 사람이 판정하지 않았다.", "No person has judged the answers."))
       }
     } else {

@@ -84,11 +84,12 @@ struct HubMetadata {
     var results: [Result] = []
     for set in sets {
       guard let corpus = evaluation.sets[set]?.tuned else { continue }
-      let metrics = ["bleu", "chrf", "rouge1", "rouge2", "rougeL"].compactMap { name -> Metric? in
+      let metrics = ScoreName.all.compactMap { name -> Metric? in
         guard let score = corpus.scores[name], score.value.isFinite else { return nil }
-        let type = name.hasPrefix("rouge") ? "rouge" : name
+        // The Hub knows the family: "rouge", "chrf".
+        let type = ["rouge", "chrf"].first { name.hasPrefix($0) } ?? name
         let n = words.pick("\(corpus.questions)문항", "\(corpus.questions) questions")
-        return Metric(type: type, name: "\(SiteWords.metric(name)) (n = \(n))", value: score.value)
+        return Metric(type: type, name: "\(ScoreName.label(name)) (n = \(n))", value: score.value)
       }
       guard !metrics.isEmpty else { continue }
       results.append(Result(dataset: "\(data) (\(words.kind(set)))", split: "test", metrics: metrics))

@@ -1,29 +1,42 @@
 import Foundation
 
 /// An HTTP/1.1 server on 127.0.0.1 that answers as a closure says, one request a connection.
-final class LocalServer: @unchecked Sendable {
-  struct Request: Sendable {
-    let path: String
+public final class LocalServer: @unchecked Sendable {
+  public struct Request: Sendable {
+    public let method: String
+    /// With its query.
+    public let path: String
     /// Names in lower case.
-    let headers: [String: String]
+    public let headers: [String: String]
 
     /// The first byte of a Range header; 0 without.
-    var start: Int {
+    public var start: Int {
       guard let range = headers["range"], range.hasPrefix("bytes="), range.hasSuffix("-") else { return 0 }
       return Int(range.dropFirst(6).dropLast()) ?? 0
     }
   }
 
-  struct Answer: Sendable {
-    var status: Int
-    var headers: [String: String] = [:]
-    var body = Data()
+  public struct Answer: Sendable {
+    public var status: Int
+    public var headers: [String: String]
+    public var body: Data
     /// Close the connection after so many bytes of the body.
-    var cutAfter: Int?
-    var leaveOutLength = false
+    public var cutAfter: Int?
+    public var leaveOutLength: Bool
+
+    public init(
+      status: Int, headers: [String: String] = [:], body: Data = Data(), cutAfter: Int? = nil,
+      leaveOutLength: Bool = false
+    ) {
+      self.status = status
+      self.headers = headers
+      self.body = body
+      self.cutAfter = cutAfter
+      self.leaveOutLength = leaveOutLength
+    }
 
     /// A file, with Range honoured.
-    static func file(_ data: Data, _ request: Request, cutAfter: Int? = nil) -> Answer {
+    public static func file(_ data: Data, _ request: Request, cutAfter: Int? = nil) -> Answer {
       let start = request.start
       if start == 0 { return Answer(status: 200, body: data, cutAfter: cutAfter) }
       if start >= data.count { return Answer(status: 416, headers: ["Content-Range": "bytes */\(data.count)"]) }
@@ -33,12 +46,12 @@ final class LocalServer: @unchecked Sendable {
     }
   }
 
-  struct Failure: Error {}
+  public struct Failure: Error {}
 
-  let port: Int
-  var url: String { "http://127.0.0.1:\(port)" }
+  public let port: Int
+  public var url: String { "http://127.0.0.1:\(port)" }
   /// All requests so far.
-  var requests: [Request] { lock.withLock { seen } }
+  public var requests: [Request] { lock.withLock { seen } }
 
   private let listener: Int32
   private let lock = NSLock()
@@ -46,7 +59,7 @@ final class LocalServer: @unchecked Sendable {
   private let answer: @Sendable (Request, Int) -> Answer
 
   /// `answer` gets the request and its number, from 0.
-  init(_ answer: @escaping @Sendable (Request, Int) -> Answer) throws {
+  public init(_ answer: @escaping @Sendable (Request, Int) -> Answer) throws {
     self.answer = answer
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
@@ -66,7 +79,7 @@ final class LocalServer: @unchecked Sendable {
   }
 
   /// Ends the server; call it when the test is done.
-  func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
+  public func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
   private func serve() {
     while true {
@@ -92,20 +105,22 @@ final class LocalServer: @unchecked Sendable {
       guard let colon = line.firstIndex(of: ":") else { continue }
       headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
     }
-    let path = lines.first?.split(separator: " ").dropFirst().first.map(String.init) ?? ""
-    let request = Request(path: path, headers: headers)
+    let words = (lines.first ?? "").split(separator: " ").map(String.init)
+    let request = Request(
+      method: words.first ?? "", path: words.count > 1 ? words[1] : "", headers: headers)
     let number = lock.withLock { () -> Int in
       seen.append(request)
       return seen.count - 1
     }
-    send(answer(request, number), to: connection)
+    send(answer(request, number), withBody: request.method != "HEAD", to: connection)
   }
 
-  private func send(_ answer: Answer, to connection: Int32) {
+  private func send(_ answer: Answer, withBody: Bool, to connection: Int32) {
     var head = "HTTP/1.1 \(answer.status) X\r\nConnection: close\r\n"
     if !answer.leaveOutLength { head += "Content-Length: \(answer.body.count)\r\n" }
     for (name, value) in answer.headers.sorted(by: { $0.key < $1.key }) { head += "\(name): \(value)\r\n" }
-    let bytes = Data((head + "\r\n").utf8) + answer.body.prefix(answer.cutAfter ?? answer.body.count)
+    let body = withBody ? answer.body.prefix(answer.cutAfter ?? answer.body.count) : Data()
+    let bytes = Data((head + "\r\n").utf8) + body
     bytes.withUnsafeBytes { raw in
       var rest = raw
       while let base = rest.baseAddress, rest.count > 0 {
