@@ -42,7 +42,8 @@ import Testing
         runs: RunLibrary(output: Fixtures.root.appendingPathComponent("output/example")), charts: RunCharts(),
         regions: CodeRegions(root: Made.project), highlighter: HighlightCommand()
       ).render()
-      #expect(post.body.ranges(of: "<br><span class=\"interval\">[").count == 30)
+      // Of three sets: five scores of two models and their differences.
+      #expect(post.body.ranges(of: "<br><span class=\"interval\">[").count == 45)
       #expect(post.body.contains("대괄호 안은 95% 신뢰구간(부트스트랩 1,000회)이다.") && post.markdown.contains(" \\["))
       #expect(post.images["rouge-bars.png"] != nil)
       #expect(post.body.contains("<th scope=\"col\" class=\"num\">구간</th>"))
