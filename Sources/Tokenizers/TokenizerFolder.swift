@@ -12,7 +12,7 @@ extension Tokenizer {
 extension TokenizerSource {
   /// What a GGUF file would say of the tokeniser of a Hugging Face folder whose model has so many ids; ids without a token are unused ones.
   public init(folder: URL, vocabularySize: Int) throws {
-    try self.init(try FolderReader(folder: folder), vocabularySize: vocabularySize)
+    try self.init(FolderReader(folder: folder), vocabularySize: vocabularySize)
   }
 
   private init(_ reader: FolderReader, vocabularySize: Int) throws {
