@@ -182,7 +182,8 @@ private struct ExportWork {
     let export = ModelExport(MergedModel(decoder, adapter: adapter), tokenizer: try tokenizer(), name: run.id)
     try AtomicFolder.replace(place) { folder in
       let written = try body(export, folder)
-      let arithmetic = try Arithmetic(arguments, weights: .bf16)
+      // Computed as the adapter's loss was, so that the difference is the merging's and the rounding's alone.
+      let arithmetic = try Arithmetic(arguments, weights: trained.compute == "f32" ? .f32 : .bf16)
       let merged = try Decoder.load(
         ModelFile(path: written.path), backend: backend, threads: backend.threads.count,
         precision: arithmetic.precision)

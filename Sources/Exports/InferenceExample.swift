@@ -41,7 +41,7 @@ public struct InferenceExample: Sendable, Equatable {
     \(load)
     messages = [{"role": "user", "content": sys.argv[1]}]
     inputs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-    output = model.generate(**inputs, max_new_tokens=128, do_sample=False)
+    output = model.generate(**inputs, max_new_tokens=128, do_sample=False, repetition_penalty=1.0)
     print(tokenizer.decode(output[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))
 
     """
@@ -60,7 +60,7 @@ public struct InferenceExample: Sendable, Equatable {
         from llama_cpp import Llama
 
         model = Llama(str(pathlib.Path(__file__).resolve().parent / \(quoted(file))), n_ctx=2048, verbose=False)
-        answer = model.create_chat_completion([{"role": "user", "content": sys.argv[1]}], temperature=0, max_tokens=128)
+        answer = model.create_chat_completion([{"role": "user", "content": sys.argv[1]}], temperature=0, max_tokens=128, repeat_penalty=1.0)
         print(answer["choices"][0]["message"]["content"])
 
         """)
@@ -77,10 +77,11 @@ public struct InferenceExample: Sendable, Equatable {
         // swiftc generate.swift && ./generate "질문"        (with lorapress on PATH)
         import Foundation
 
+        let question = CommandLine.arguments.dropFirst().first ?? "대한민국의 수도는 어디야?"
         let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["lorapress", "generate", \(list.joined(separator: ", ")), "--prompt", CommandLine.arguments[1]]
+        process.arguments = ["lorapress", "generate", \(list.joined(separator: ", ")), "--prompt", question]
         try process.run()
         process.waitUntilExit()
         exit(process.terminationStatus)

@@ -6,20 +6,6 @@ import Testing
 
 /// `lorapress evaluate RUN --data FILE` and `--weights KIND`, on a tiny run.
 @Suite struct LaterEvaluationTests {
-  /// A trained and evaluated tiny run, with its model.
-  private func withRun(_ body: (Program, URL) throws -> Void) throws {
-    try Fixtures.withTemporaryFolder { folder in
-      let program = Program(folder: folder)
-      let model = try program.makeModel()
-      let experiment = try program.makeExperiment(model: model)
-      let made = try program.run([
-        "run", experiment.path, "--output", program.output.path, "--set", "model.weights=f32",
-      ])
-      try #require(made.code == 0, "\(made.errors)")
-      try body(program, model)
-    }
-  }
-
   private func evaluate(_ program: Program, _ arguments: [String]) throws -> Program.Result {
     try program.run(["evaluate", "tiny", "--output", program.output.path] + arguments)
   }
@@ -36,7 +22,7 @@ import Testing
   }
 
   @Test func anotherFile() throws {
-    try withRun { program, model in
+    try Program.withRun { program, model in
       let before = try own(program)
       let file = try write(
         "질문,정답\n3번 사실은?,3번 사실은 21입니다.\n5번 사실은?,5번 사실은 35입니다.\n3번 사실은?,3번 사실은 21입니다.\n", program, "새 질문.csv")
@@ -93,7 +79,7 @@ import Testing
 
   /// On the weights it was trained with, the adapter gives the answers of the run's own evaluation.
   @Test(arguments: ["int8", "nf4"]) func otherWeights(_ weights: String) throws {
-    try withRun { program, _ in
+    try Program.withRun { program, _ in
       let before = try own(program)
       let done = try evaluate(program, ["--weights", weights])
       #expect(done.code == 0, "\(done.errors)")
@@ -125,7 +111,7 @@ import Testing
 
   /// Merged into float32 weights the adapter answers as beside them; merged and then quantised, not quite.
   @Test func merged() throws {
-    try withRun { program, _ in
+    try Program.withRun { program, _ in
       let before = try own(program)
       func record(_ name: String, _ arguments: [String]) throws -> EvaluationRecord {
         let done = try evaluate(program, arguments)
@@ -146,7 +132,7 @@ import Testing
   }
 
   @Test func badInputIsOneLineAndLeavesNothing() throws {
-    try withRun { program, _ in
+    try Program.withRun { program, _ in
       let before = try own(program)
       let good = try write("{\"question\": \"가?\", \"answer\": \"나.\"}\n", program, "good.jsonl")
       let empty = try write("{\"question\": \"가?\", \"answer\": \"\"}\n", program, "empty.jsonl")
