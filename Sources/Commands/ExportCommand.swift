@@ -238,7 +238,8 @@ private struct ExportWork {
     return summary.loss
   }
 
-  private func shown(_ loss: Double) -> String { String(format: "%.4f", loss) }
+  /// Four decimals, without a sign at zero.
+  private func shown(_ loss: Double) -> String { String(format: "%.4f", (loss * 1e4).rounded() / 1e4 + 0) }
 }
 
 /// Sizes as transformers writes them: "5GB", "500MB", "1GiB".
