@@ -60,6 +60,7 @@ let package = Package(
     room("Datasets", ["Formats", "Runs", "Korean", "CStreams"]),
     room("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute"]),
     room("Evaluation", ["Formats", "Runs", "Models", "Tokenizers", "Workers"]),
+    room("Exports", ["Formats", "Checkpoints", "Compute", "Tokenizers", "Models"]),
     room("Hub", ["Formats", "Runs", "CCurl", "CSystem"]),
     room("Imports", ["Formats", "Runs"]),
 
@@ -71,7 +72,7 @@ let package = Package(
       "Commands",
       [
         "Formats", "Runs", "Compute", "Checkpoints", "Jinja", "Tokenizers", "Models", "Datasets", "Training",
-        "Evaluation", "Hub", "Imports", "Charts", "Site", "Workers", "CHttpServer", "CSystem",
+        "Evaluation", "Exports", "Hub", "Imports", "Charts", "Site", "Workers", "CHttpServer", "CSystem",
       ]),
     .executableTarget(name: "lorapress", dependencies: ["Commands"], path: "Sources/lorapress"),
 
@@ -91,6 +92,7 @@ let package = Package(
     tests("Datasets", ["Formats", "Runs", "Tokenizers"]),
     tests("Training", ["Formats", "Runs", "Models", "Checkpoints", "Compute", "ModelFixtures"]),
     tests("Evaluation", ["Formats", "Runs"]),
+    tests("Exports", ["Formats", "Checkpoints", "Compute", "Tokenizers", "Models", "ModelFixtures"]),
     tests("Hub", ["Formats", "Runs", "Datasets"]),
     tests("Imports", ["Formats", "Runs", "Site", "Charts", "Training"]),
     tests("Charts", ["CPng"]),

@@ -1,5 +1,6 @@
 #include "CQuants.h"
 
+#include <math.h>
 #include <string.h>
 
 // MARK: 16-bit floats
@@ -135,6 +136,36 @@ void cq_q8_0(const uint8_t *in, float *out, size_t blocks) {
   for (size_t b = 0; b < blocks; b++, in += 34, out += 32) {
     float d = half_to_float(load16(in));
     for (int i = 0; i < 32; i++) out[i] = (float)(int8_t)in[2 + i] * d;
+  }
+}
+
+/// The number that is farthest from 0 becomes -8; the others are rounded to whole steps of it.
+void cq_to_q4_0(const float *in, uint8_t *out, size_t blocks) {
+  for (size_t b = 0; b < blocks; b++, in += 32, out += 18) {
+    float farthest = 0;
+    for (int i = 0; i < 32; i++) {
+      if (fabsf(in[i]) > fabsf(farthest)) farthest = in[i];
+    }
+    float d = farthest / -8, inverse = d == 0 ? 0 : 1 / d;
+    uint16_t half = float_to_half(d);
+    memcpy(out, &half, 2);
+    for (int i = 0; i < 16; i++) {
+      // In double precision, as the package does: in float32 the result would hang on fused multiply-add.
+      int low = (int)((double)in[i] * inverse + 8.5), high = (int)((double)in[i + 16] * inverse + 8.5);
+      out[2 + i] = (uint8_t)((low > 15 ? 15 : low) | (high > 15 ? 15 : high) << 4);
+    }
+  }
+}
+
+/// The number that is farthest from 0 becomes 127 or -127; halves are rounded away from 0.
+void cq_to_q8_0(const float *in, uint8_t *out, size_t blocks) {
+  for (size_t b = 0; b < blocks; b++, in += 32, out += 34) {
+    float largest = 0;
+    for (int i = 0; i < 32; i++) largest = fabsf(in[i]) > largest ? fabsf(in[i]) : largest;
+    float d = largest / 127, inverse = d == 0 ? 0 : 1 / d;
+    uint16_t half = float_to_half(d);
+    memcpy(out, &half, 2);
+    for (int i = 0; i < 32; i++) out[2 + i] = (uint8_t)(int8_t)roundf(in[i] * inverse);
   }
 }
 

@@ -88,7 +88,7 @@ struct GGUFHeader {
   var tensors: [TensorInfo] = []
   var byteCount = 0
 
-  private static let defaultAlignment = 32
+  static let defaultAlignment = 32
   /// ggml's own limit.
   private static let mostDimensions = 4
 
@@ -228,7 +228,7 @@ struct GGUFHeader {
       byteCount: count / type.blockSize * type.blockBytes)
   }
 
-  private static let types: [UInt32: TensorType] = [
+  static let types: [UInt32: TensorType] = [
     0: .f32, 1: .f16, 2: .q4_0, 3: .q4_1, 6: .q5_0, 7: .q5_1, 8: .q8_0, 12: .q4_K, 13: .q5_K, 14: .q6_K,
     24: .i8, 25: .i16, 26: .i32, 27: .i64, 28: .f64, 30: .bf16,
   ]

@@ -46,7 +46,7 @@ struct AdapterEvaluation {
   /// others.
   func results(
     base: Outcome, tuned: Outcome, trained: (outcome: Outcome, arithmetic: Arithmetic)? = nil, modelSha256: String,
-    adapter: (sha256: String, layers: Int), arithmetic: Arithmetic, data: FileRecord? = nil
+    adapter: (sha256: String, layers: Int), arithmetic: Arithmetic, data: FileRecord? = nil, isMerged: Bool = false
   ) -> (samples: [AnswerSample], record: EvaluationRecord) {
     let samples = work.samples(
       questions, base: base.answers, tuned: tuned.answers, trained: trained?.outcome.answers)
@@ -60,6 +60,7 @@ struct AdapterEvaluation {
       modelSha256: modelSha256, adapterSha256: adapter.sha256, adaptedLayers: adapter.layers,
       maxNewTokens: settings.maxNewTokens, decoding: settings.decoding, compute: arithmetic.compute,
       weights: arithmetic.weights.rawValue, bootstrap: Bootstrap.record, data: data)
+    record.merged = isMerged ? true : nil
     if let trained, let sets = work.trainedSets(samples) {
       record.trained = EvaluationRecord.Trained(
         weights: trained.arithmetic.weights.rawValue, compute: trained.arithmetic.compute,

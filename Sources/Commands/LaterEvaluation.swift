@@ -17,6 +17,11 @@ struct LaterEvaluation {
     Words(
       "of a RUN: holds the model so (f32, bf16, nf4, int8) and compares with the adapter on its own weights",
       ko: "RUN의 모델을 이 형식(f32, bf16, nf4, int8)으로 두고, 학습한 가중치에서의 어댑터와 비교합니다"))
+  private static let merged = Option(
+    "--merged",
+    Words(
+      "of a RUN: merges the adapter into its weights first, and compares with the adapter beside them",
+      ko: "RUN의 어댑터를 가중치에 합친 모델을, 따로 둔 어댑터와 비교합니다"))
   /// What only this kind of evaluation takes.
   static let options: [Option] = [
     data,
@@ -24,7 +29,7 @@ struct LaterEvaluation {
       "--format", "YAML",
       Words("of --data: dataset.format, e.g. '{input: \"{Q}\", output: \"{A}\"}'", ko: "--data의 dataset.format")),
     Option("--limit", "N", Words("of --data: only N rows, drawn by a seed", ko: "--data에서 시드로 뽑은 N행만")),
-    weights,
+    weights, merged,
     Option("--name", "NAME", Words("the folder in evaluation/ (default: the file's name)", ko: "evaluation/ 안의 폴더 이름")),
     Option("--out", "DIR", Words("writes there instead of into the run", ko: "실행 폴더 대신 이 폴더에 씁니다")),
     Option("--json", Words("with --data or --weights: prints the record", ko: "--data나 --weights와 함께: JSON으로 출력합니다")),
@@ -32,9 +37,11 @@ struct LaterEvaluation {
 
   /// Whether the arguments ask for it.
   static func isAsked(_ arguments: Arguments) throws -> Bool {
-    if arguments.value(data.name) != nil || arguments.value(weights.name) != nil { return true }
+    if arguments.value(data.name) != nil || arguments.value(weights.name) != nil || arguments.flag(merged.name) {
+      return true
+    }
     if let given = options.first(where: { arguments.value($0.name) != nil || arguments.flag($0.name) }) {
-      throw UsageError("\(given.name) belongs to --data or --weights; see `lorapress evaluate --help`")
+      throw UsageError("\(given.name) belongs to --data, --weights or --merged; see `lorapress evaluate --help`")
     }
     return false
   }
@@ -79,9 +86,9 @@ struct LaterEvaluation {
       tokenizer: model.tokenizer, settings: settings.evaluation, questions: questions, lossRows: lossRows,
       console: console)
     do {
-      let (base, tuned, layers) = try asked(evaluation, model, arithmetic, checkpoint)
+      let (base, tuned, layers) = try asked(evaluation, model, arithmetic, own, checkpoint)
       var trained: (outcome: AdapterEvaluation.Outcome, arithmetic: Arithmetic)?
-      if own.weights != arithmetic.weights {
+      if own.weights != arithmetic.weights || isMerged {
         let decoder = try model.load(CPUBackend(), own, console: console)
         let adapter = try LoraAdapter(folder: checkpoint, on: decoder)
         let title = Words("Tuned model on \(own.weights.rawValue)", ko: "\(own.weights.rawValue)에서 미세 조정 모델 평가")
@@ -89,7 +96,7 @@ struct LaterEvaluation {
       }
       let (samples, record) = evaluation.results(
         base: base, tuned: tuned, trained: trained, modelSha256: model.resolved.sha256,
-        adapter: (try adapterHash(checkpoint), layers), arithmetic: arithmetic, data: file)
+        adapter: (try adapterHash(checkpoint), layers), arithmetic: arithmetic, data: file, isMerged: isMerged)
       try AtomicFolder.replace(place) { new in
         try RecordFile.writeLines(samples, to: new.appendingPathComponent("samples.jsonl"))
         try RecordFile.write(record, to: new.appendingPathComponent("metrics.json"))
@@ -105,16 +112,27 @@ struct LaterEvaluation {
     }
   }
 
+  private var isMerged: Bool { arguments.flag(Self.merged.name) }
+
   /// Base and tuned model on the same weights, which are let go of before others are loaded.
   private func asked(
-    _ evaluation: AdapterEvaluation, _ model: OpenedModel, _ arithmetic: Arithmetic, _ checkpoint: URL
+    _ evaluation: AdapterEvaluation, _ model: OpenedModel, _ arithmetic: Arithmetic, _ own: Arithmetic,
+    _ checkpoint: URL
   ) throws -> (base: AdapterEvaluation.Outcome, tuned: AdapterEvaluation.Outcome, layers: Int) {
-    let decoder = try model.load(CPUBackend(), arithmetic, console: console)
+    var decoder = try model.load(CPUBackend(), arithmetic, console: console)
+    let base = try evaluation.ask(decoder, nil, title: AdapterEvaluation.baseTitle)
+    guard isMerged else {
+      let adapter = try LoraAdapter(folder: checkpoint, on: decoder)
+      return (
+        base, try evaluation.ask(decoder, adapter, title: AdapterEvaluation.tunedTitle), adapter.layers.count
+      )
+    }
+    // Into the weights that the adapter was trained with.
+    if own.weights != arithmetic.weights { decoder = try model.load(CPUBackend(), own, console: console) }
     let adapter = try LoraAdapter(folder: checkpoint, on: decoder)
-    return (
-      try evaluation.ask(decoder, nil, title: AdapterEvaluation.baseTitle),
-      try evaluation.ask(decoder, adapter, title: AdapterEvaluation.tunedTitle), adapter.layers.count
-    )
+    let merged = MergedModel(decoder, adapter: adapter).decoder(as: arithmetic.precision)
+    let title = Words("Merged model answers", ko: "합친 모델 평가")
+    return (base, try evaluation.ask(merged, nil, title: title), adapter.layers.count)
   }
 
   // MARK: Rows
@@ -210,6 +228,6 @@ struct LaterEvaluation {
     let file = arguments.value("--data").map { URL(fileURLWithPath: $0).lastPathComponent.prefix { $0 != "." } }
     let stem = String((file ?? "test").map { RunFolder.isSafeName("a\($0)") ? $0 : "-" })
     let weights = arguments.value("--weights").map { "-\($0)" } ?? ""
-    return (stem.first.map { $0 == "-" } ?? true ? "data" : "") + stem + weights
+    return (stem.first.map { $0 == "-" } ?? true ? "data" : "") + stem + (isMerged ? "-merged" : "") + weights
   }
 }

@@ -70,7 +70,8 @@ struct ResultsTable {
     guard let trained = record.trained else { return [] }
     var rows = [
       [
-        console.text(Words("adapter on", ko: "어댑터를 둔 가중치")), "n", trained.weights, record.weights ?? "",
+        console.text(Words("adapter on", ko: "어댑터를 둔 가중치")), "n", trained.weights,
+        (record.weights ?? "") + (record.merged == true ? console.text(Words(", merged", ko: ", 합침")) : ""),
         console.text(Words("difference", ko: "차이")), "p",
       ]
     ]

@@ -107,6 +107,13 @@ public struct Matrix: @unchecked Sendable {
     for row in 0..<rows { (pointer + row * stride).update(from: other.pointer + row * other.stride, count: columns) }
   }
 
+  /// A contiguous matrix of its own with the same elements.
+  public var copied: Matrix {
+    let result = Matrix(rows, columns)
+    result.copy(from: self)
+    return result
+  }
+
   public func fill(_ value: Float) {
     for row in 0..<rows { (pointer + row * stride).update(repeating: value, count: columns) }
   }

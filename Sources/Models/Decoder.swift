@@ -30,6 +30,13 @@ public final class Decoder: Sendable {
     layers.contains { $0.linears.contains { $0.weight.computes == .f32 } } ? .f32 : .bf16
   }
 
+  /// What the plain rotary frequencies are divided by, headSize/2 factors: 1, but where Llama 3's scaling stretches them.
+  public var frequencyFactors: [Float] {
+    var plain = configuration
+    plain.ropeScaling = nil
+    return zip(plain.inverseFrequencies, inverseFrequencies).map { $0 / $1 }
+  }
+
   /// The number of weights, each counted once.
   public var parameterCount: Int {
     var count = embedTokens.rows * embedTokens.columns + norm.columns

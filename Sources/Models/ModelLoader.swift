@@ -83,6 +83,22 @@ public enum WeightPrecision: Sendable, Equatable {
   }
 }
 
+extension Weight {
+  /// `values`, which may be overwritten, held as `precision` says.
+  convenience init(_ values: Matrix, as precision: WeightPrecision) {
+    switch precision {
+    case .f32: self.init(values)
+    case .bf16: self.init(values, kind: .bf16)
+    case .bf16InF32:
+      Weight.roundToBFloat16(values)
+      self.init(values)
+    case .nf4(let doubleQuant, let products):
+      self.init(values, kind: .nf4, doubleQuant: doubleQuant, products: products)
+    case .int8(let products): self.init(values, kind: .int8, products: products)
+    }
+  }
+}
+
 extension Decoder {
   // region: load-model
   /// Reads a model's weights, dequantised, and holds its matrices as `precision` says; norms and biases stay float32.
@@ -162,16 +178,8 @@ private struct WeightReader {
     guard let quantised = Weight(rows: rows, columns: columns, nf4: NF4Parts(tensor), products: products) else {
       throw ModelError("\(folder.file): the parts of '\(name)' don't fit together; fetch the model again")
     }
-    switch precision {
-    case .nf4: return quantised
-    case .f32: return Weight(quantised.dequantised)
-    case .bf16: return Weight(quantised.dequantised, kind: .bf16)
-    case .bf16InF32:
-      let values = quantised.dequantised
-      Weight.roundToBFloat16(values)
-      return Weight(values)
-    case .int8(let products): return Weight(quantised.dequantised, kind: .int8, products: products)
-    }
+    if case .nf4 = precision { return quantised }
+    return Weight(quantised.dequantised, as: precision)
   }
 
   /// A matrix outside the layers: embedding or head. Beside quantised layers it stays in a GGUF file's own 8-bit codes where it has some,
@@ -304,7 +312,7 @@ extension NF4Parts {
 }
 
 /// Hugging Face tensor names and GGUF's.
-enum GGUFNames {
+public enum GGUFNames {
   private static let top = [
     "model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
     "lm_head.weight": "output.weight",
@@ -317,7 +325,7 @@ enum GGUFNames {
   ]
 
   /// "model.layers.3.mlp.up_proj.weight" → "blk.3.ffn_up.weight"; an unknown name stays as it is.
-  static func gguf(_ name: String) -> String {
+  public static func gguf(_ name: String) -> String {
     if let known = top[name] { return known }
     let parts = name.split(separator: ".").map(String.init)
     guard parts.count >= 5, parts[0] == "model", parts[1] == "layers", let last = parts.last else { return name }

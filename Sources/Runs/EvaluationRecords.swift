@@ -175,7 +175,9 @@ public struct EvaluationRecord: Codable, Sendable, Equatable {
   public var bootstrap: Bootstrap?
   /// The rows it was measured on, where they are not the run's own.
   public var data: FileRecord?
-  /// Where the weights are not those that the adapter was trained with.
+  /// True where the tuned model's adapter was merged into its weights (`evaluate --merged`).
+  public var merged: Bool?
+  /// Where the weights are not those that the adapter was trained with, or the adapter is merged.
   public var trained: Trained?
 
   public init(

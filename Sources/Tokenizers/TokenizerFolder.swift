@@ -9,6 +9,40 @@ extension Tokenizer {
   }
 }
 
+extension TokenizerSource {
+  /// What a GGUF file would say of the tokeniser of a Hugging Face folder whose model has so many ids; ids without a token are unused ones.
+  public init(folder: URL, vocabularySize: Int) throws {
+    try self.init(FolderReader(folder: folder), vocabularySize: vocabularySize)
+  }
+
+  private init(_ reader: FolderReader, vocabularySize: Int) throws {
+    let parts = try reader.parts()
+    guard
+      let pre = KnownPreTokenizers.table.filter({
+        $0.value.patterns == parts.patterns && $0.value.nfc == parts.nfc
+          && $0.value.ignoresMerges == parts.ignoresMerges
+      }).keys.min(by: { ($0.utf8.count, $0) > ($1.utf8.count, $1) })
+    else {
+      throw reader.failure("its pre-tokeniser has no name in GGUF files; export a model of the Qwen2 or Llama 3 type")
+    }
+    let vocabulary = try reader.vocabulary()
+    var tokens = (0..<max(vocabularySize, parts.tokens.count)).map { "[PAD\($0)]" }
+    var types = [Int32](repeating: 5, count: tokens.count)
+    for (id, token) in vocabulary where tokens.indices.contains(id) {
+      tokens[id] = token
+      types[id] = 1
+    }
+    for token in parts.added where tokens.indices.contains(Int(token.id)) {
+      tokens[Int(token.id)] = token.content
+      types[Int(token.id)] = token.special ? 3 : 4
+    }
+    self.init(
+      file: parts.file, model: "gpt2", pre: pre, tokens: tokens, types: types, merges: try reader.mergeLines(),
+      bosID: parts.bos, eosID: parts.eos.first, padID: parts.pad, addsBOS: parts.addsBOS,
+      chatTemplate: parts.chatTemplate)
+  }
+}
+
 /// Reads the files of a Hugging Face folder.
 private struct FolderReader {
   let folder: URL
@@ -55,6 +89,20 @@ private struct FolderReader {
       addsBOS: config["add_bos_token"]?.bool ?? false,
       eos: (id(names["eos_token"]).map { [$0] } ?? []) + (try configuredEnds()),
       chatTemplate: try chatTemplate(config), names: names)
+  }
+
+  /// Ids and tokens of the model proper, as they are written in `tokenizer.json`.
+  func vocabulary() throws -> [(id: Int, token: String)] {
+    try json("tokenizer.json")?["model"]?["vocab"]?.object?.entries.compactMap { entry in
+      entry.value.integer.map { ($0, entry.key) }
+    } ?? []
+  }
+
+  /// "left right", in the order they were learned.
+  func mergeLines() throws -> [String] {
+    try json("tokenizer.json")?["model"]?["merges"]?.array?.map { merge in
+      merge.string ?? (merge.array ?? []).compactMap(\.string).joined(separator: " ")
+    } ?? []
   }
 
   private func tokens(_ vocabulary: JSONObject) throws -> [[UInt8]?] {

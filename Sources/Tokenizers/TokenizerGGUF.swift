@@ -12,11 +12,7 @@ extension Tokenizer {
       )
     }
     guard let known = KnownPreTokenizers.table[source.pre] else {
-      throw TokenizerError(
-        file: source.file,
-        message:
-          "the pre-tokeniser '\(source.pre)' is not known; known are \(KnownPreTokenizers.table.keys.sorted().joined(separator: ", "))"
-      )
+      throw TokenizerSource.unknownPreTokenizer(source.pre, file: source.file)
     }
     guard source.types.isEmpty || source.types.count == source.tokens.count, !source.tokens.isEmpty else {
       throw TokenizerError(

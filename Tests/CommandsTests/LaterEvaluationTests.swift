@@ -6,20 +6,6 @@ import Testing
 
 /// `lorapress evaluate RUN --data FILE` and `--weights KIND`, on a tiny run.
 @Suite struct LaterEvaluationTests {
-  /// A trained and evaluated tiny run, with its model.
-  private func withRun(_ body: (Program, URL) throws -> Void) throws {
-    try Fixtures.withTemporaryFolder { folder in
-      let program = Program(folder: folder)
-      let model = try program.makeModel()
-      let experiment = try program.makeExperiment(model: model)
-      let made = try program.run([
-        "run", experiment.path, "--output", program.output.path, "--set", "model.weights=f32",
-      ])
-      try #require(made.code == 0, "\(made.errors)")
-      try body(program, model)
-    }
-  }
-
   private func evaluate(_ program: Program, _ arguments: [String]) throws -> Program.Result {
     try program.run(["evaluate", "tiny", "--output", program.output.path] + arguments)
   }
@@ -36,7 +22,7 @@ import Testing
   }
 
   @Test func anotherFile() throws {
-    try withRun { program, model in
+    try Program.withRun { program, model in
       let before = try own(program)
       let file = try write(
         "질문,정답\n3번 사실은?,3번 사실은 21입니다.\n5번 사실은?,5번 사실은 35입니다.\n3번 사실은?,3번 사실은 21입니다.\n", program, "새 질문.csv")
@@ -93,7 +79,7 @@ import Testing
 
   /// On the weights it was trained with, the adapter gives the answers of the run's own evaluation.
   @Test(arguments: ["int8", "nf4"]) func otherWeights(_ weights: String) throws {
-    try withRun { program, _ in
+    try Program.withRun { program, _ in
       let before = try own(program)
       let done = try evaluate(program, ["--weights", weights])
       #expect(done.code == 0, "\(done.errors)")
@@ -123,8 +109,30 @@ import Testing
     }
   }
 
+  /// Merged into float32 weights the adapter answers as beside them; merged and then quantised, not quite.
+  @Test func merged() throws {
+    try Program.withRun { program, _ in
+      let before = try own(program)
+      func record(_ name: String, _ arguments: [String]) throws -> EvaluationRecord {
+        let done = try evaluate(program, arguments)
+        #expect(done.code == 0 && done.lastLine == program.run.at("evaluation/\(name)").path, "\(done.errors)")
+        return try RecordFile.read(
+          EvaluationRecord.self, from: program.run.at("evaluation/\(name)/metrics.json"))
+      }
+      let plain = try record("test-merged", ["--merged"])
+      let trained = try #require(plain.trained)
+      #expect(plain.merged == true && plain.weights == "f32" && trained.weights == "f32")
+      #expect(abs(plain.validationLoss.tuned - trained.validationLoss) < 1e-4)
+      #expect(plain.sets.mapValues(\.tuned) == trained.sets)
+      let quantised = try record("test-merged-nf4", ["--merged", "--weights", "nf4"])
+      #expect(quantised.merged == true && quantised.weights == "nf4")
+      #expect(quantised.validationLoss.tuned != trained.validationLoss)
+      #expect(try own(program) == before)
+    }
+  }
+
   @Test func badInputIsOneLineAndLeavesNothing() throws {
-    try withRun { program, _ in
+    try Program.withRun { program, _ in
       let before = try own(program)
       let good = try write("{\"question\": \"가?\", \"answer\": \"나.\"}\n", program, "good.jsonl")
       let empty = try write("{\"question\": \"가?\", \"answer\": \"\"}\n", program, "empty.jsonl")

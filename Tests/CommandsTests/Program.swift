@@ -3,6 +3,7 @@ import Foundation
 import Formats
 import Runs
 import TestSupport
+import Testing
 import Tokenizers
 
 /// The program that was built beside these tests, run as a person runs it.
@@ -54,6 +55,20 @@ struct Program {
     return Result(
       code: process.terminationStatus, output: try String(contentsOf: names[1], encoding: .utf8),
       errors: try String(contentsOf: names[2], encoding: .utf8))
+  }
+
+  /// With a trained and evaluated tiny run, and its model.
+  static func withRun(_ body: (Program, URL) throws -> Void) throws {
+    try Fixtures.withTemporaryFolder { folder in
+      let program = Program(folder: folder)
+      let model = try program.makeModel()
+      let experiment = try program.makeExperiment(model: model)
+      let made = try program.run([
+        "run", experiment.path, "--output", program.output.path, "--set", "model.weights=f32",
+      ])
+      try #require(made.code == 0, "\(made.errors)")
+      try body(program, model)
+    }
   }
 
   /// A tiny random Qwen2 with a real (small) tokeniser, as a Hugging Face folder.

@@ -20,6 +20,11 @@ void cq_q4_k(const uint8_t *in, float *out, size_t blocks);
 void cq_q5_k(const uint8_t *in, float *out, size_t blocks);
 void cq_q6_k(const uint8_t *in, float *out, size_t blocks);
 
+// The way back: `in` holds blocks · 32 floats. Bit for bit as the gguf Python package.
+
+void cq_to_q4_0(const float *in, uint8_t *out, size_t blocks);
+void cq_to_q8_0(const float *in, uint8_t *out, size_t blocks);
+
 // The scales of formats whose numbers are a whole number times a scale: one for 32 numbers (Q8_0, Q5_0) or 16 (Q6_K).
 
 void cq_q8_0_scales(const uint8_t *in, float *scales, size_t blocks);
