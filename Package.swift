@@ -42,6 +42,7 @@ let package = Package(
     shim("CYaml", links: ["yaml"]),
     shim("CCurl", links: ["curl"]),
     shim("CHttpServer", links: ["microhttpd"]),
+    shim("CEdit", links: ["edit"]),
     shim("CSystem"),
     shim("CCrypto", links: ["crypto"]),
 
@@ -71,7 +72,7 @@ let package = Package(
       "Commands",
       [
         "Formats", "Runs", "Compute", "Checkpoints", "Jinja", "Tokenizers", "Models", "Datasets", "Training",
-        "Evaluation", "Hub", "Imports", "Charts", "Site", "Workers", "CHttpServer", "CSystem",
+        "Evaluation", "Hub", "Imports", "Charts", "Site", "Workers", "CHttpServer", "CEdit", "CSystem",
       ]),
     .executableTarget(name: "lorapress", dependencies: ["Commands"], path: "Sources/lorapress"),
 
