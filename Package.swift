@@ -42,6 +42,7 @@ let package = Package(
     shim("CYaml", links: ["yaml"]),
     shim("CCurl", links: ["curl"]),
     shim("CHttpServer", links: ["microhttpd"]),
+    shim("CEdit", links: ["edit"]),
     shim("CSystem"),
     shim("CCrypto", links: ["crypto"]),
 
@@ -72,7 +73,7 @@ let package = Package(
       "Commands",
       [
         "Formats", "Runs", "Compute", "Checkpoints", "Jinja", "Tokenizers", "Models", "Datasets", "Training",
-        "Evaluation", "Exports", "Hub", "Imports", "Charts", "Site", "Workers", "CHttpServer", "CSystem",
+        "Evaluation", "Exports", "Hub", "Imports", "Charts", "Site", "Workers", "CHttpServer", "CEdit", "CSystem",
       ]),
     .executableTarget(name: "lorapress", dependencies: ["Commands"], path: "Sources/lorapress"),
 

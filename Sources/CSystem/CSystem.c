@@ -25,7 +25,7 @@ static volatile sig_atomic_t interrupted = 0;
 
 static void note_interrupt(int number) {
   if (interrupted) _exit(128 + number);
-  interrupted = 1;
+  interrupted = number;
 }
 
 void csystem_watch_interrupts(void) {
@@ -47,7 +47,9 @@ void csystem_watch_interrupts(void) {
   sigprocmask(SIG_UNBLOCK, &watched, NULL);
 }
 
-int csystem_interrupt_requested(void) { return interrupted != 0; }
+int csystem_interrupt_requested(void) { return interrupted; }
+
+void csystem_forget_interrupt(void) { interrupted = 0; }
 
 int csystem_restart_peak_memory(void) {
   malloc_trim(0);

@@ -19,7 +19,7 @@ enum BenchCommand {
     summary: Words("measures this machine's speed, as JSON", ko: "이 컴퓨터의 속도를 재어 JSON으로 출력합니다"),
     usage: "step|generate|load|tokenize --model M [options] | charts --data LOG | metrics --data PAIRS.jsonl",
     options: [
-      InferenceCommands.modelOption,
+      AskedModel.modelOption,
       Option(
         "--batch", "ROWSxTOKENS",
         Words("step: random tokens of a training step (default 4x256)", ko: "step: 학습 step 하나의 무작위 토큰 (기본 4x256)")),

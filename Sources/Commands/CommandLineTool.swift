@@ -20,8 +20,8 @@ public enum CommandLineTool {
     SiteCommands.render,
     VerifyCommand.verify, SiteCommands.serve, ReviewCommand.review, ResultsCommand.results, CompareCommand.compare,
     NewCommand.new,
-    InferenceCommands.generate, InferenceCommands.score,
-    InferenceCommands.tokenize, ExportCommand.export,
+    GenerateCommand.generate, ChatCommand.chat, InferenceCommands.score, InferenceCommands.tokenize,
+    ExportCommand.export,
     ImportCommand.importRun, DatasetCommand.dataset, ModelCommands.model, DoctorCommand.doctor, BenchCommand.bench,
   ]
 

@@ -22,13 +22,19 @@ final class Console: Sendable {
   let isTerminal: Bool
   /// Whether standard output is a terminal that shows colours, and nobody asked for none (no-color.org).
   let paintsOutput: Bool
+  private let paintsErrors: Bool
+  /// Whether standard output is a terminal, which control characters could disturb.
+  private let showsOutput: Bool
 
   init(environment: [String: String] = ProcessInfo.processInfo.environment) {
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
     isKorean = locale.hasPrefix("ko")
-    paintsOutput =
-      isatty(STDOUT_FILENO) == 1 && environment["TERM"] != "dumb" && (environment["NO_COLOR"] ?? "").isEmpty
-    isTerminal = isatty(STDERR_FILENO) == 1 && environment["TERM"] != "dumb"
+    let isPlain = environment["TERM"] == "dumb"
+    let wantsColour = !isPlain && (environment["NO_COLOR"] ?? "").isEmpty
+    showsOutput = isatty(STDOUT_FILENO) == 1
+    paintsOutput = showsOutput && wantsColour
+    isTerminal = isatty(STDERR_FILENO) == 1 && !isPlain
+    paintsErrors = isTerminal && wantsColour
   }
 
   func text(_ words: Words) -> String { isKorean ? words.ko : words.en }
@@ -36,8 +42,16 @@ final class Console: Sendable {
   /// A result, on standard output.
   func print(_ line: String, terminator: String = "\n") { Self.write(line + terminator, to: STDOUT_FILENO) }
 
-  /// News for the person at the terminal, on standard error.
-  func note(_ words: Words) { Self.write(text(words) + "\n", to: STDERR_FILENO) }
+  /// A piece of a model's answer, on standard output; a terminal gets no control characters but line ends and tabs.
+  func printAnswer(_ piece: String) {
+    print(showsOutput ? piece.filter { $0.unicodeScalars.allSatisfy(PlainText.isPlain) } : piece, terminator: "")
+  }
+
+  /// News for the person at the terminal, on standard error; an aside is dim there.
+  func note(_ words: Words, isAside: Bool = false) {
+    let line = isAside && paintsErrors ? "\u{1B}[2m\(text(words))\u{1B}[0m" : text(words)
+    Self.write(line + "\n", to: STDERR_FILENO)
+  }
 
   func error(_ description: String) {
     // One line, whatever an error brought along.
@@ -129,6 +143,10 @@ final class Progress {
 enum Interruption {
   static func watch() { csystem_watch_interrupts() }
   static var isRequested: Bool { csystem_interrupt_requested() != 0 }
+  /// Whether it was Ctrl-C, and not a request to end the program.
+  static var isCtrlC: Bool { csystem_interrupt_requested() == SIGINT }
+  /// Ctrl-C has been answered; the next one is a first one again.
+  static func forget() { csystem_forget_interrupt() }
 }
 
 /// The work was stopped by Ctrl-C; exit code 130.

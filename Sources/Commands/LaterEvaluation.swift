@@ -57,20 +57,10 @@ struct LaterEvaluation {
     self.console = console
     project = try Project.locate()
     let argument = try arguments.single("RUN", "evaluate")
-    let output = outputFolder(arguments)
-    if argument.hasSuffix(".yaml") || argument.hasSuffix(".yml") {
-      let name = try Experiment(file: URL(fileURLWithPath: argument)).settings.name
-      folder = try runFolder(arguments.value("--run-id") ?? name, output: output)
-    } else {
-      folder = try runFolder(argument, output: output)
-    }
-    let record = try RecordFile.read(RunRecord.self, from: folder.record)
-    guard record.origin == nil else {
-      throw RunsError(
-        "\(folder.record.path): the run was imported, and how its model was loaded isn't known; `lorapress score --adapter` measures its loss"
-      )
-    }
-    settings = try Experiment(file: folder.config, overrides: try arguments.overrides()).settings
+    let run = try NamedRun(
+      argument, arguments, instead: "`lorapress score --adapter` measures its loss")
+    folder = run.folder
+    settings = run.settings
   }
 
   func run() throws {

@@ -22,7 +22,7 @@ public struct Generator {
   /// Prompt tokens read in one go.
   private static let prefillTokens = 512
 
-  private let session: DecoderSession
+  let session: DecoderSession
   private let endTokens: Set<Int32>
   private let together: Int
   private let cacheBytes: Int
@@ -43,14 +43,8 @@ public struct Generator {
     _ prompts: [[Int32]], maxNewTokens: Int, sampling: Sampling = .greedy,
     onToken: (Int, Int32) -> Continuation = { _, _ in .goOn }
   ) throws -> [Generation] {
-    let limit = session.decoder.configuration.maxPositionEmbeddings
     for (index, prompt) in prompts.enumerated() {
-      if prompt.isEmpty { throw ModelError("prompt \(index + 1) is empty; give it at least one token") }
-      if maxNewTokens > limit - prompt.count {
-        throw ModelError(
-          "prompt \(index + 1) has \(prompt.count) tokens, with \(maxNewTokens) new ones more than the model's \(limit); shorten it or lower --max-new-tokens"
-        )
-      }
+      try check(prompt, maxNewTokens: maxNewTokens, name: "prompt \(index + 1)")
     }
     var answers = prompts.enumerated().map { index, prompt in
       Answer(index: index, prompt: prompt, sampler: Sampler(sampling, stream: UInt64(index), prompt: prompt))
@@ -65,8 +59,19 @@ public struct Generator {
     return answers.map(\.generation)
   }
 
+  /// Refuses a prompt that is empty, or that doesn't fit into the model's context with its answer.
+  func check(_ prompt: [Int32], maxNewTokens: Int, name: String) throws {
+    let limit = session.decoder.configuration.maxPositionEmbeddings
+    if prompt.isEmpty { throw ModelError("\(name) is empty; give it at least one token") }
+    if maxNewTokens > limit - prompt.count {
+      throw ModelError(
+        "\(name) has \(prompt.count) tokens, with \(maxNewTokens) new ones more than the model's \(limit); shorten it or lower --max-new-tokens"
+      )
+    }
+  }
+
   /// One prompt and what comes of it.
-  private struct Answer {
+  struct Answer {
     let index: Int
     let prompt: [Int32]
     var sampler: Sampler
@@ -74,14 +79,14 @@ public struct Generator {
   }
 
   /// What the prompts of a group share; a prompt's place in the group is its sequence in the cache.
-  private struct Batch {
+  struct Batch {
     let cache: KeyValueCache
     let maxNewTokens: Int
     let isGreedy: Bool
   }
 
-  /// Answers one group. False when the listener wants no more.
-  private func answer(_ answers: inout ArraySlice<Answer>, _ batch: Batch, _ onToken: (Int, Int32) -> Continuation)
+  /// Answers one group; of a prompt is read what the cache doesn't hold yet. False when the listener wants no more.
+  func answer(_ answers: inout ArraySlice<Answer>, _ batch: Batch, _ onToken: (Int, Int32) -> Continuation)
     -> Bool
   {
     let first = answers.startIndex
@@ -107,7 +112,9 @@ public struct Generator {
       return true
     }
     for some in prefillGroups(answers.map(\.prompt)) {
-      guard step(some.map { ($0, answers[first + $0].prompt) }) else { return false }
+      guard step(some.map { ($0, Array(answers[first + $0].prompt.dropFirst(batch.cache.lengths[$0]))) }) else {
+        return false
+      }
     }
     while !running.isEmpty {
       let fed = running

@@ -7,7 +7,7 @@ final class KeyValueCache {
   /// The first row of each sequence's stretch and how many rows it holds already.
   private let starts: [Int]
   private(set) var lengths: [Int]
-  private let capacities: [Int]
+  let capacities: [Int]
 
   /// What one token takes: float32 keys and values of every layer.
   static func bytesPerToken(_ configuration: DecoderConfiguration) -> Int {
@@ -36,6 +36,24 @@ final class KeyValueCache {
     let first = starts[sequence] + lengths[sequence]
     lengths[sequence] += count
     return (first..<first + count, starts[sequence]..<first + count)
+  }
+
+  /// Forgets what a sequence holds from its token `length` on.
+  func rewind(_ sequence: Int, to length: Int) {
+    precondition(length <= lengths[sequence], "a sequence can't be rewound to tokens it doesn't hold")
+    lengths[sequence] = length
+  }
+
+  /// A cache of one sequence with room for `capacity` tokens, which holds what the first sequence of this one holds.
+  func grown(_ configuration: DecoderConfiguration, to capacity: Int) -> KeyValueCache {
+    let grown = KeyValueCache(configuration, capacities: [capacity])
+    let (new, _) = grown.extend(0, by: lengths[0])
+    let old = starts[0]..<starts[0] + lengths[0]
+    for layer in keys.indices {
+      grown.keys[layer].rows(new).copy(from: keys[layer].rows(old))
+      grown.values[layer].rows(new).copy(from: values[layer].rows(old))
+    }
+    return grown
   }
 }
 

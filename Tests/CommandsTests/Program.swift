@@ -20,12 +20,10 @@ struct Program {
   /// A folder of its own: data, experiments and output.
   let folder: URL
 
-  /// Runs the program, from the project's root unless told otherwise. `interruptWhen` is asked ten times a second; true sends SIGINT, once.
-  /// `killAfter` seconds SIGKILL is sent, which nothing can catch.
-  func run(
-    _ arguments: [String], input: String = "", environment: [String: String] = [:],
-    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil, killAfter: Double? = nil
-  ) throws -> Result {
+  /// The program with these arguments, to be given its three streams and started.
+  func process(
+    _ arguments: [String], environment: [String: String] = [:], directory: URL = Fixtures.root
+  ) -> Process {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
       .appendingPathComponent("lorapress")
@@ -34,9 +32,29 @@ struct Program {
     process.environment = ProcessInfo.processInfo.environment
       .merging(["LC_ALL": "C.UTF-8", "LORAPRESS_CACHE": folder.appendingPathComponent("cache").path]) { $1 }
       .merging(environment) { $1 }
+    return process
+  }
+
+  /// Runs the program, from the project's root unless told otherwise. `interruptWhen` is asked ten times a second; true sends SIGINT, once.
+  /// `killAfter` seconds SIGKILL is sent, which nothing can catch.
+  func run(
+    _ arguments: [String], input: String = "", environment: [String: String] = [:],
+    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil, killAfter: Double? = nil
+  ) throws -> Result {
+    try run(
+      arguments, bytes: Data(input.utf8), environment: environment, directory: directory, interruptWhen: interruptWhen,
+      killAfter: killAfter)
+  }
+
+  /// The same with an input of any bytes.
+  func run(
+    _ arguments: [String], bytes: Data, environment: [String: String] = [:],
+    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil, killAfter: Double? = nil
+  ) throws -> Result {
+    let process = process(arguments, environment: environment, directory: directory)
     // Files, not pipes: neither stream can fill up and stop the program.
     let names = ["in", "out", "err"].map { folder.appendingPathComponent(".\($0).\(UUID().uuidString)") }
-    try Data(input.utf8).write(to: names[0])
+    try bytes.write(to: names[0])
     for name in names[1...] { try Data().write(to: name) }
     process.standardInput = try FileHandle(forReadingFrom: names[0])
     process.standardOutput = try FileHandle(forWritingTo: names[1])

@@ -11,8 +11,11 @@ int csystem_exchange(const char *a, const char *b);
 /// In C, since a handler that runs Swift may allocate memory while the interrupted thread is allocating.
 void csystem_watch_interrupts(void);
 
-/// Whether SIGINT or SIGTERM came.
+/// The number of the signal that came, SIGINT or SIGTERM; 0 without one.
 int csystem_interrupt_requested(void);
+
+/// Lowers the flag again: the interruption has been answered, and the next one is a first one.
+void csystem_forget_interrupt(void);
 
 /// Gives freed memory back to the system, and counts the process's peak resident memory (VmHWM) from here on. Returns 0, or the errno
 /// where the kernel doesn't allow it; the peak then stays.

@@ -1,0 +1,27 @@
+import Foundation
+import Runs
+
+/// The run that a command's RUN names: an id, a run folder, or an experiment (a .yaml path).
+struct NamedRun {
+  let folder: RunFolder
+  let record: RunRecord
+  /// With what `--set` changes.
+  let settings: ExperimentSettings
+
+  /// - Parameter instead: what to do with an imported run, of which nobody knows how its model was loaded.
+  init(_ argument: String, _ arguments: Arguments, instead: String) throws {
+    let output = outputFolder(arguments)
+    if argument.hasSuffix(".yaml") || argument.hasSuffix(".yml") {
+      let name = try Experiment(file: URL(fileURLWithPath: argument)).settings.name
+      folder = try runFolder(arguments.value("--run-id") ?? name, output: output)
+    } else {
+      folder = try runFolder(argument, output: output)
+    }
+    record = try RecordFile.read(RunRecord.self, from: folder.record)
+    guard record.origin == nil else {
+      throw RunsError(
+        "\(folder.record.path): the run was imported, and how its model was loaded isn't known; \(instead)")
+    }
+    settings = try Experiment(file: folder.config, overrides: try arguments.overrides()).settings
+  }
+}
