@@ -330,10 +330,3 @@ private func with(
     }
   }
 }
-
-private final class Flag: @unchecked Sendable {
-  private let lock = NSLock()
-  private var up = false
-  var isUp: Bool { lock.withLock { up } }
-  func raise() { lock.withLock { up = true } }
-}

@@ -256,13 +256,6 @@ private func names(in folder: URL) throws -> [String] {
   }
 }
 
-private final class Flag: @unchecked Sendable {
-  private let lock = NSLock()
-  private var up = false
-  var isUp: Bool { lock.withLock { up } }
-  func raise() { lock.withLock { up = true } }
-}
-
 // MARK: - Wheels
 
 /// Real pip on wheels that the test makes; `--find-links` takes the place of the index, so no network is reached.
