@@ -21,7 +21,7 @@ public enum CommandLineTool {
     VerifyCommand.verify, SiteCommands.serve, ReviewCommand.review, ResultsCommand.results, CompareCommand.compare,
     NewCommand.new,
     InferenceCommands.generate, InferenceCommands.score,
-    InferenceCommands.tokenize, ExportCommand.export,
+    InferenceCommands.tokenize, ExportCommand.export, PushCommand.push,
     ImportCommand.importRun, DatasetCommand.dataset, ModelCommands.model, DoctorCommand.doctor, BenchCommand.bench,
   ]
 

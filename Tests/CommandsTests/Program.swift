@@ -18,10 +18,11 @@ struct Program {
   let folder: URL
 
   /// Runs the program, from the project's root unless told otherwise. `interruptWhen` is asked ten times a second; true sends SIGINT, once.
-  /// `killAfter` seconds SIGKILL is sent, which nothing can catch.
+  /// `killAfter` seconds, or when `killWhen` says so, SIGKILL is sent, which nothing can catch.
   func run(
     _ arguments: [String], input: String = "", environment: [String: String] = [:],
-    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil, killAfter: Double? = nil
+    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil, killAfter: Double? = nil,
+    killWhen: (() -> Bool)? = nil
   ) throws -> Result {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
@@ -46,6 +47,10 @@ struct Program {
     if let killAfter {
       let end = ContinuousClock.now + .seconds(killAfter)
       while process.isRunning, ContinuousClock.now < end { usleep(1000) }
+      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    }
+    if let killWhen {
+      while process.isRunning, !killWhen() { usleep(1000) }
       if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
     process.waitUntilExit()
