@@ -34,6 +34,21 @@ private let files = PushBench.files
     }
   }
 
+  /// A server that does not heed the wish must not publish anything.
+  @Test func whatIsPublicAgainstTheWishGetsNothing() throws {
+    try PushBench.with { bench in
+      let state = bench.server.state
+      state.inject {
+        if $0.method == "GET", $0.path == "/api/\(PushBench.key)" { state[PushBench.key, "main"]?.isPrivate = false }
+        return nil
+      }
+      #expect(
+        bench.failure().hasPrefix(
+          "hub:\(name): the Hub made it public, which was not asked; nothing was uploaded; change its visibility at "))
+      #expect(bench.there?.commits.isEmpty == true && bench.server.storageRequests.isEmpty)
+    }
+  }
+
   @Test func nothingChangedIsNoCommit() throws {
     try PushBench.with { bench in
       let first = try bench.push()
