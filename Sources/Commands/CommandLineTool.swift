@@ -21,7 +21,7 @@ public enum CommandLineTool {
     VerifyCommand.verify, SiteCommands.serve, ReviewCommand.review, ResultsCommand.results, CompareCommand.compare,
     NewCommand.new,
     GenerateCommand.generate, ChatCommand.chat, InferenceCommands.score, InferenceCommands.tokenize,
-    ExportCommand.export,
+    ExportCommand.export, PushCommand.push,
     ImportCommand.importRun, DatasetCommand.dataset, ModelCommands.model, DoctorCommand.doctor, BenchCommand.bench,
   ]
 

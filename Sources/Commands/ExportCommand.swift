@@ -55,7 +55,7 @@ enum ExportCommand {
 }
 
 /// One export of one run.
-private struct ExportWork {
+struct ExportWork {
   let run: RunFolder
   let settings: ExperimentSettings
   let opened: OpenedModel
@@ -101,17 +101,30 @@ private struct ExportWork {
 
   // MARK: The adapter alone
 
-  /// The checkpoint without the optimizer's state, and the tokeniser.
   func adapter() throws {
     let place = place("adapter")
-    let saved = try PEFTAdapter.read(checkpoint)
-    try AtomicFolder.replace(place) { folder in
-      try saved.write(to: folder)
-      try tokenizer().write(to: folder)
-      try InferenceExample.write(
-        [.peft(base: opened.baseModel), .swift(["--model", settings.model.name, "--adapter", "{HERE}/"])], to: folder)
-    }
+    try AtomicFolder.replace(place) { try writeAdapter(to: $0) }
     told(place)
+  }
+
+  /// The checkpoint without the optimizer's state, the tokeniser, the model card with its charts, and examples.
+  ///
+  /// - Parameter repository: where it will be on the Hub, "USER/NAME": then no path of this machine is written into an example.
+  func writeAdapter(to folder: URL, repository: String? = nil) throws {
+    try PEFTAdapter.read(checkpoint).write(to: folder)
+    try tokenizer().write(to: folder)
+    var examples = [InferenceExample.peft(base: opened.baseModel)]
+    let model = settings.model.name
+    if repository == nil || !model.contains("/") {
+      examples.append(.swift(["--model", model, "--adapter", "{HERE}/"]))
+    }
+    try InferenceExample.write(examples, to: folder)
+    let project = try Project.locate()
+    let output = run.url.deletingLastPathComponent().deletingLastPathComponent()
+    let card = try SiteCommands.builder(project, output: output, templates: project.templates, cards: false)
+      .modelCard(of: run, repository: repository)
+    for (name, data) in card.files { try AtomicFile.write(data, to: folder.appendingPathComponent(name)) }
+    for warning in card.warnings { console.note(Words("warning: \(warning)", ko: "주의: \(warning)")) }
   }
 
   func loraGGUF() throws {

@@ -6,6 +6,10 @@ struct DatasetCard {
   let dataset: PreparedDataset
   let name: String
 
+  /// By which a card says who made it.
+  static let tag = "lorapress"
+  static let ownPlace = "path/to/this/folder"
+
   var text: String { "---\n\(frontMatter.yaml())---\n\n\(body)" }
 
   /// `dataset_info` gives the columns of all splits, since only test rows have a `kind`: the loader takes those of the first split for
@@ -19,7 +23,7 @@ struct DatasetCard {
     var entries: [(String, YAMLNode)] = [("pretty_name", .text(name))]
     if dataset.isKorean { entries.append(("language", Self.list([.text("ko")]))) }
     entries += [
-      ("task_categories", Self.list([.text("text-generation")])),
+      ("tags", Self.list([.text(Self.tag)])), ("task_categories", Self.list([.text("text-generation")])),
       ("size_categories", Self.list([.text(Self.sizeCategory(dataset.report.counts.kept))])),
       ("configs", Self.list([.mapping([("config_name", .text("default")), ("data_files", Self.list(files))])])),
       ("dataset_info", .mapping([("config_name", .text("default")), ("features", features)])),
@@ -79,7 +83,7 @@ struct DatasetCard {
       ]
     }
     lines += [
-      "", "```python", "from datasets import load_dataset", "", "dataset = load_dataset(\"path/to/this/folder\")",
+      "", "```python", "from datasets import load_dataset", "", "dataset = load_dataset(\"\(Self.ownPlace)\")",
       "```", "",
     ]
     return lines.joined(separator: "\n")

@@ -92,18 +92,12 @@ struct DatasetLayout: Equatable {
   }
 
   private static func cards(in readme: String, subject: String) throws -> [Card] {
-    let lines = readme.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
-    guard lines.first?.trimmingCharacters(in: .whitespaces) == "---",
-      let end = lines.dropFirst().firstIndex(where: { $0.trimmingCharacters(in: .whitespaces) == "---" })
-    else { return [] }
-    // The first line is kept empty, so that an error names the file's own line.
-    let text = "\n" + lines[1..<end].joined(separator: "\n")
-    let node: YAMLNode
-    do { node = try YAMLNode(parsing: text, file: "\(subject)/README.md") } catch {
+    let front: YAMLNode?
+    do { front = try YAMLNode(frontMatterOf: readme, file: "\(subject)/README.md") } catch {
       throw HubError(
         "\(error)", "the data card's front matter can't be read", remedy: "give another dataset.hub.revision")
     }
-    return (node["configs"]?.sequence ?? []).map { config in
+    return (front?["configs"]?.sequence ?? []).map { config in
       var folder = config["data_dir"]?.string ?? ""
       while folder.hasSuffix("/") { folder.removeLast() }
       return Card(

@@ -48,7 +48,7 @@ public struct DatasetStore: Sendable {
     _ settings: HubSettings, splits: [String], family: (String) -> String?,
     isCancelled: @escaping @Sendable () -> Bool = { false }, progress: @escaping (DatasetPullEvent) -> Void
   ) throws -> HubSnapshot {
-    let repository = DatasetRepository(
+    let repository = HubRepository(
       path: settings.path, access: access, patience: patience, isCancelled: isCancelled)
     let place = folder.appendingPathComponent(settings.path.replacing("/", with: "--"))
     try CacheFolder.make(place)
@@ -71,7 +71,7 @@ public struct DatasetStore: Sendable {
           })
       } catch is CancellationError {
         throw HubError.cancelled(repository.subject, again: "the same command")
-      } catch let error as DatasetRepository.NotReached {
+      } catch let error as HubRepository.NotReached {
         throw HubError(
           repository.subject, "the Hub can't be reached (\(error.reason))",
           remedy: "check the network or HF_ENDPOINT; what was fetched once is read without it")
@@ -82,7 +82,7 @@ public struct DatasetStore: Sendable {
 
 /// One fetching of a data set into its folder of the cache.
 struct DatasetPull {
-  let repository: DatasetRepository
+  let repository: HubRepository
   let place: URL
   let progress: (DatasetPullEvent) -> Void
 
@@ -94,16 +94,16 @@ struct DatasetPull {
 
   /// The commit of a revision: asked for, unless it is one that is here, or nobody answers and it was asked for before.
   func commit(of revision: String) throws -> String {
-    if DatasetRepository.isCommit(revision), FileIdentity(index(of: revision).path) != nil { return revision }
-    let reference = place.appendingPathComponent("refs/\(DatasetRepository.encoded(revision))")
+    if HubRepository.isCommit(revision), FileIdentity(index(of: revision).path) != nil { return revision }
+    let reference = place.appendingPathComponent("refs/\(HubRepository.encoded(revision))")
     do {
       let commit = try repository.commit(of: revision)
       try keep(Data("\(commit)\n".utf8), at: reference)
       return commit
-    } catch let error as DatasetRepository.NotReached {
+    } catch let error as HubRepository.NotReached {
       // A reference that can't be read is as good as none.
       let known = (try? String(contentsOf: reference, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
-      guard let known, DatasetRepository.isCommit(known), FileIdentity(index(of: known).path) != nil else {
+      guard let known, HubRepository.isCommit(known), FileIdentity(index(of: known).path) != nil else {
         throw error
       }
       progress(.offline(reason: error.reason, commit: known))

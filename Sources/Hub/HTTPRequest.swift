@@ -1,7 +1,7 @@
 import CCurl
 import Foundation
 
-/// One GET, by libcurl.
+/// One request, by libcurl.
 struct HTTPRequest {
   /// What an answer says of its body before a byte of it comes.
   struct Head {
@@ -14,13 +14,20 @@ struct HTTPRequest {
 
   /// How it ended.
   enum Outcome {
-    /// `next` is the address of a list's next page.
-    case finished(next: String?)
+    case finished(Reply)
     /// The server has nothing from this offset on.
     case nothingThere
     /// Worth another try after that many seconds (0: as the caller likes).
     case transient(String, retryAfter: Int)
     case refused(Refusal)
+  }
+
+  /// What the head of an answer said.
+  struct Reply {
+    /// The address of a list's next page.
+    let next: String?
+    /// As it was sent, quotes included; empty without.
+    let etag: String
   }
 
   /// Why asking again is of no use.
@@ -30,9 +37,23 @@ struct HTTPRequest {
     let status: Int
     /// The Hub's word for it: "RepoNotFound", "GatedRepo" …; empty from other servers.
     let code: String
+    /// The Hub's own sentence; empty from other servers.
+    var message = ""
+  }
+
+  /// What a request sends.
+  enum Body {
+    case data(Data)
+    /// `count` bytes of an open file from `offset` on.
+    case file(descriptor: Int32, offset: Int, count: Int)
   }
 
   let url: String
+  /// With a body POST or PUT; a request without one is a GET.
+  var method = "POST"
+  var body: Body?
+  /// Lines "Name: value".
+  var headers: [String] = []
   var bearer: String?
   var certificates: String?
   var connectTimeout = 4.0
@@ -42,12 +63,15 @@ struct HTTPRequest {
   private final class Context {
     let receive: (UnsafeRawBufferPointer, Head) throws -> Void
     let isCancelled: () -> Bool
+    let sent: (Int) -> Void
     var failure: (any Error)?
 
     init(
-      isCancelled: @escaping () -> Bool, receive: @escaping (UnsafeRawBufferPointer, Head) throws -> Void
+      isCancelled: @escaping () -> Bool, sent: @escaping (Int) -> Void,
+      receive: @escaping (UnsafeRawBufferPointer, Head) throws -> Void
     ) {
       self.isCancelled = isCancelled
+      self.sent = sent
       self.receive = receive
     }
 
@@ -63,12 +87,13 @@ struct HTTPRequest {
     }
   }
 
-  /// Asks for the body from byte `offset` on; `receive` hears its parts. Throws what `receive` throws.
+  /// Asks for the body from byte `offset` on; `receive` hears its parts, `sent` how much of the request's own body has gone. Throws what
+  /// `receive` throws.
   func run(
-    from offset: Int = 0, isCancelled: @escaping () -> Bool,
+    from offset: Int = 0, isCancelled: @escaping () -> Bool, sent: @escaping (Int) -> Void = { _ in },
     receive: @escaping (UnsafeRawBufferPointer, Head) throws -> Void
   ) throws -> Outcome {
-    let context = Context(isCancelled: isCancelled, receive: receive)
+    let context = Context(isCancelled: isCancelled, sent: sent, receive: receive)
     var result = cc_result()
     perform(context, offset, &result)
     if let failure = context.failure { throw failure }
@@ -76,31 +101,69 @@ struct HTTPRequest {
   }
 
   private func perform(_ context: Context, _ offset: Int, _ result: inout cc_result) {
+    let lines = headers.map { strdup($0) }
+    defer { for line in lines { free(line) } }
+    let pointers = lines.map { UnsafePointer($0) }
     withExtendedLifetime(context) {
       url.withCString { url in
         Self.withOptional(bearer) { bearer in
           Self.withOptional(certificates) { certificates in
-            var request = cc_request()
-            request.url = url
-            request.bearer = bearer
-            request.certificates = certificates
-            request.offset = Int64(offset)
-            request.connect_timeout_ms = Int(connectTimeout * 1000)
-            request.stall_seconds = stallSeconds
-            request.plain_redirects = self.url.hasPrefix("http://") ? 1 : 0
-            request.context = Unmanaged.passUnretained(context).toOpaque()
-            request.on_body = { pointer, bytes, count, status, length, range in
-              guard let pointer else { return 1 }
-              return Unmanaged<Context>.fromOpaque(pointer).takeUnretainedValue().take(
-                UnsafeRawBufferPointer(start: bytes, count: count),
-                Head(status: status, length: length, range: range.map { String(cString: $0) } ?? ""))
+            pointers.withUnsafeBufferPointer { lines in
+              var request = cc_request()
+              request.url = url
+              request.bearer = bearer
+              request.certificates = certificates
+              request.headers = lines.baseAddress
+              request.header_count = lines.count
+              request.offset = Int64(offset)
+              request.connect_timeout_ms = Int(connectTimeout * 1000)
+              request.stall_seconds = stallSeconds
+              request.plain_redirects = self.url.hasPrefix("http://") ? 1 : 0
+              Self.hear(context, &request)
+              send(&request, &result)
             }
-            request.on_tick = { pointer in
-              guard let pointer else { return 1 }
-              return Unmanaged<Context>.fromOpaque(pointer).takeUnretainedValue().isCancelled() ? 1 : 0
-            }
-            cc_get(&request, &result)
           }
+        }
+      }
+    }
+  }
+
+  private static func hear(_ context: Context, _ request: inout cc_request) {
+    request.context = Unmanaged.passUnretained(context).toOpaque()
+    request.on_body = { pointer, bytes, count, status, length, range in
+      guard let pointer else { return 1 }
+      return Unmanaged<Context>.fromOpaque(pointer).takeUnretainedValue().take(
+        UnsafeRawBufferPointer(start: bytes, count: count),
+        Head(status: status, length: length, range: range.map { String(cString: $0) } ?? ""))
+    }
+    request.on_tick = { pointer, sent in
+      guard let pointer else { return 1 }
+      let context = Unmanaged<Context>.fromOpaque(pointer).takeUnretainedValue()
+      context.sent(Int(sent))
+      return context.isCancelled() ? 1 : 0
+    }
+  }
+
+  private func send(_ request: inout cc_request, _ result: inout cc_result) {
+    switch body {
+    case nil: cc_perform(&request, &result)
+    case .file(let descriptor, let offset, let count):
+      method.withCString { method in
+        request.method = method
+        request.body_file = descriptor
+        request.body_offset = Int64(offset)
+        request.body_count = Int64(count)
+        cc_perform(&request, &result)
+      }
+    case .data(let data):
+      // Never without an address: that would mean a file.
+      let bytes = data.isEmpty ? [0] : [UInt8](data)
+      bytes.withUnsafeBufferPointer { bytes in
+        method.withCString { method in
+          request.method = method
+          request.body = bytes.baseAddress
+          request.body_count = Int64(data.count)
+          cc_perform(&request, &result)
         }
       }
     }
@@ -116,12 +179,18 @@ struct HTTPRequest {
   private static func outcome(_ result: cc_result) -> Outcome {
     let status = result.status
     func refused(_ reason: String, status: Int = 0) -> Outcome {
-      .refused(Refusal(reason: reason, status: status, code: withUnsafeBytes(of: result.error_code, text)))
+      .refused(
+        Refusal(
+          reason: reason, status: status, code: withUnsafeBytes(of: result.error_code, text),
+          message: withUnsafeBytes(of: result.error_message, text)))
     }
     switch result.code {
     case CURLE_OK:
       switch status {
-      case 200, 206: return .finished(next: nextPage(withUnsafeBytes(of: result.link, text)))
+      case 200, 201, 204, 206:
+        return .finished(
+          Reply(
+            next: nextPage(withUnsafeBytes(of: result.link, text)), etag: withUnsafeBytes(of: result.etag, text)))
       case 416: return .nothingThere
       case 408, 425, 429, 500...599:
         return .transient("answers with status \(status)", retryAfter: Int(result.retry_after))
@@ -130,7 +199,8 @@ struct HTTPRequest {
       }
     case CURLE_PARTIAL_FILE, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_HTTP2, CURLE_HTTP2_STREAM:
       return .transient(message(result), retryAfter: 0)
-    case CURLE_OPERATION_TIMEDOUT where status != 0: return .transient(message(result), retryAfter: 0)
+    case CURLE_OPERATION_TIMEDOUT where status != 0 || result.sent > 0:
+      return .transient(message(result), retryAfter: 0)
     default: return refused(message(result))
     }
   }

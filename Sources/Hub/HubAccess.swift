@@ -20,14 +20,29 @@ struct HubAccess: Sendable {
   }
 
   func request(_ url: String) -> HTTPRequest {
-    HTTPRequest(url: url, bearer: token(for: url), certificates: value("CURL_CA_BUNDLE") ?? value("SSL_CERT_FILE"))
+    var request = plainRequest(url)
+    request.bearer = token(for: url)
+    return request
+  }
+
+  /// One without the token, for hosts other than the Hub.
+  func plainRequest(_ url: String) -> HTTPRequest {
+    HTTPRequest(url: url, certificates: value("CURL_CA_BUNDLE") ?? value("SSL_CERT_FILE"))
   }
 
   /// The token, for an address where nobody else can read it; nil for one that can't be a header.
-  func token(for url: String) -> String? {
-    guard url.hasPrefix("https://") || url.hasPrefix("http://127.0.0.1:") || url.hasPrefix("http://localhost:"),
-      let token = (value("HF_TOKEN") ?? savedToken)?.trimmingCharacters(in: .whitespacesAndNewlines), !token.isEmpty,
-      token.utf8.count < 900, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+  func token(for url: String) -> String? { isPrivate(url) ? token : nil }
+
+  /// Whether there is a token that this address does not get.
+  func withholdsToken(from url: String) -> Bool { token != nil && !isPrivate(url) }
+
+  private func isPrivate(_ url: String) -> Bool {
+    ["https://", "http://127.0.0.1:", "http://localhost:"].contains { url.hasPrefix($0) }
+  }
+
+  private var token: String? {
+    guard let token = (value("HF_TOKEN") ?? savedToken)?.trimmingCharacters(in: .whitespacesAndNewlines),
+      !token.isEmpty, token.utf8.count < 900, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
     else { return nil }
     return token
   }

@@ -24,7 +24,7 @@ public struct HubSettings: SettingsSection, Sendable, Equatable {
   }
 
   /// "OWNER/NAME", or the single name that old data sets have.
-  static func isPath(_ text: String) -> Bool {
+  public static func isPath(_ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     return (1...2).contains(parts.count)
       && parts.allSatisfy { part in

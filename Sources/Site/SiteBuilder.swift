@@ -75,16 +75,9 @@ public struct SiteBuilder: Sendable {
     -> SiteSummary
   {
     let profiles = try Profiles.named(names)
-    let library = RunLibrary(output: output)
+    let pen = try makePen()
+    let (library, pages, drafts) = (pen.library, pen.pages, pen.drafts)
     for id in asked { _ = try library.run(id) }
-    let pages = try PageTemplates(folder: templates)
-    let settings = try SiteSettings(content: content)
-    let drafts = try readPosts()
-    let pictures = PictureCache(store: cache)
-    let charts = RunCharts(cache: pictures)
-    let pen = Pen(
-      library: library, pages: pages, charts: charts, regions: try CodeRegions(root: sources), highlighter: highlighter,
-      pictures: pictures, settings: settings, drafts: drafts, makesCards: makesCards)
     var warnings: [String] = []
     var runPages: [(run: RunData, page: RenderedPost)] = []
     let ids = try library.ids()
@@ -111,15 +104,16 @@ public struct SiteBuilder: Sendable {
     var posts = try Parallel.map(told, finished: { progress(.post(slugs[$0])) }, { try pen.page(of: $0) })
     posts.sort { a, b in a.date != b.date ? a.date > b.date : a.slug.utf8.lexicographicallyPrecedes(b.slug.utf8) }
     warnings += (runPages.map(\.page) + posts).flatMap(\.warnings)
-    let comparisons = try ComparisonPages(posts: posts, runs: runPages.map(\.run), settings: settings, templates: pages)
+    let comparisons = try ComparisonPages(
+      posts: posts, runs: runPages.map(\.run), settings: pen.settings, templates: pages)
     warnings += comparisons.warnings
     let compared = try Parallel.map(comparisons.drafts) { try pen.page(of: $0, isWritten: false) }
     progress(.writing)
     let plan = try SitePlan(
-      RenderedSite(posts: posts, runs: runPages, comparisons: compared, settings: settings), pages: pages)
+      RenderedSite(posts: posts, runs: runPages, comparisons: compared, settings: pen.settings), pages: pages)
     warnings += plan.warnings
     let others = try ProfileBuild(
-      profiles, ProfileInput(posts: posts, runs: runPages, pages: pages, charts: charts, content: content))
+      profiles, ProfileInput(posts: posts, runs: runPages, pages: pages, charts: pen.charts, content: content))
     warnings += others.warnings
     let installed = try Staging(output: output).install(plan, more: others.trees)
     let counts = installed.site
@@ -129,6 +123,37 @@ public struct SiteBuilder: Sendable {
       pages: plan.site.keys.filter { $0.hasSuffix(".html") }.count, written: counts.written,
       unchanged: counts.unchanged,
       removed: counts.removed, warnings: warnings, profiles: others.summaries(output: output, written: installed.more))
+  }
+
+  private func makePen() throws -> Pen {
+    let pictures = PictureCache(store: cache)
+    return Pen(
+      library: RunLibrary(output: output), pages: try PageTemplates(folder: templates),
+      charts: RunCharts(cache: pictures), regions: try CodeRegions(root: sources), highlighter: highlighter,
+      pictures: pictures, settings: try SiteSettings(content: content), drafts: try readPosts(), makesCards: makesCards)
+  }
+
+  /// A run's model card (`README.md`) and its pictures by their names, as the profile `hub` makes them.
+  ///
+  /// - Parameter repository: the adapter's name on the Hub, which the card's code then has.
+  public func modelCard(
+    of folder: RunFolder, repository: String? = nil
+  ) throws -> (files: [String: Data], warnings: [String]) {
+    let run = try RunData(folder: folder)
+    let pen = try makePen()
+    let language = Self.language(of: run, pen.drafts, pen.settings)
+    // A run outside the output folder has no post.
+    let isHere = RunFolder(output: output, id: run.id).url.standardizedFileURL == folder.url.standardizedFileURL
+    let posts = isHere ? try pen.drafts.filter { $0.run == run.id }.map { try pen.page(of: $0, isWritten: false) } : []
+    let post = posts.max { a, b in
+      a.date != b.date ? a.date < b.date : b.slug.utf8.lexicographicallyPrecedes(a.slug.utf8)
+    }
+    let card = try HubCard.files(
+      of: run, finding: post?.finding, title: pen.pages.runPost(run, language: language).title,
+      base: HubCatalog(content.appendingPathComponent("models.yaml")).base(of: run.record), repository: repository,
+      language: post?.language ?? language, charts: pen.charts)
+    cache?.prune()
+    return (card.files, card.warnings)
   }
 
   /// The language of a run's page.

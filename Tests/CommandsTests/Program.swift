@@ -36,20 +36,22 @@ struct Program {
   }
 
   /// Runs the program, from the project's root unless told otherwise. `interruptWhen` is asked ten times a second; true sends SIGINT, once.
-  /// `killAfter` seconds SIGKILL is sent, which nothing can catch.
+  /// `killAfter` seconds, or when `killWhen` says so, SIGKILL is sent, which nothing can catch.
   func run(
     _ arguments: [String], input: String = "", environment: [String: String] = [:],
-    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil, killAfter: Double? = nil
+    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil, killAfter: Double? = nil,
+    killWhen: (() -> Bool)? = nil
   ) throws -> Result {
     try run(
       arguments, bytes: Data(input.utf8), environment: environment, directory: directory, interruptWhen: interruptWhen,
-      killAfter: killAfter)
+      killAfter: killAfter, killWhen: killWhen)
   }
 
   /// The same with an input of any bytes.
   func run(
     _ arguments: [String], bytes: Data, environment: [String: String] = [:],
-    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil, killAfter: Double? = nil
+    directory: URL = Fixtures.root, interruptWhen: (() -> Bool)? = nil, killAfter: Double? = nil,
+    killWhen: (() -> Bool)? = nil
   ) throws -> Result {
     let process = process(arguments, environment: environment, directory: directory)
     // Files, not pipes: neither stream can fill up and stop the program.
@@ -67,6 +69,10 @@ struct Program {
     if let killAfter {
       let end = ContinuousClock.now + .seconds(killAfter)
       while process.isRunning, ContinuousClock.now < end { usleep(1000) }
+      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    }
+    if let killWhen {
+      while process.isRunning, !killWhen() { usleep(1000) }
       if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
     process.waitUntilExit()

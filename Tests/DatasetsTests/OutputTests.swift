@@ -97,6 +97,17 @@ import Testing
     }
   }
 
+  /// A card of an older run has no tag; one that has tags of its own keeps them.
+  @Test func publishedCardsNameTheirRepositoryAndMaker() throws {
+    func published(_ text: String) throws -> String {
+      PublishedDataset.published(text, try YAMLNode(frontMatterOf: text, file: "README.md"), "kim/rows")
+    }
+    #expect(
+      try published("---\npretty_name: x\n---\nload_dataset(\"path/to/this/folder\")\n")
+        == "---\ntags: [lorapress]\npretty_name: x\n---\nload_dataset(\"kim/rows\")\n")
+    #expect(try published("---\ntags: [lorapress, qa]\n---\n") == "---\ntags: [lorapress, qa]\n---\n")
+  }
+
   @Test func withoutDuckDBTheErrorComesFirst() {
     #expect(
       throws: DatasetsError(

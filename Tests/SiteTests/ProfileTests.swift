@@ -338,6 +338,38 @@ private enum Published {
     }
   }
 
+  /// The card alone, for a run whose rows came from the Hub, beside an adapter of a known name.
+  @Test func theCardNamesItsDataAndItsRepository() throws {
+    try Published.render(["hub"]) { output, _ in
+      let profile = output.appendingPathComponent("profiles/hub/fixture-run")
+      let run = RunFolder(output: output, id: "fixture-run")
+      let builder = SiteBuilder(
+        output: output, content: output.deletingLastPathComponent().appendingPathComponent("content"),
+        templates: Fixtures.root.appendingPathComponent("templates"), sources: Made.project)
+      // Without a name it is the profile's.
+      let own = try builder.modelCard(of: run)
+      #expect(Set(own.files.keys) == ["README.md", "loss.png"])
+      for (name, data) in own.files {
+        #expect(try data == Data(contentsOf: profile.appendingPathComponent(name)), "\(name)")
+      }
+      var record = try RecordFile.read(RunRecord.self, from: run.record)
+      let commit = String(repeating: "a1", count: 20)
+      record.datasetFiles = ["a", "b"].map {
+        FileRecord(path: "hub:maywell/korean_textbooks@\(commit)/ko/\($0).parquet", bytes: 1, sha256: "")
+      }
+      try FileManager.default.removeItem(at: run.record)
+      try RecordFile.write(record, to: run.record)
+      let (front, body) = try Published.parts(
+        String(decoding: builder.modelCard(of: run, repository: "kim/lora").files["README.md"] ?? Data(), as: UTF8.self)
+      )
+      #expect(front["datasets"]?.sequence?.map(\.string) == ["maywell/korean_textbooks"])
+      let data = try #require(front["model-index"]?.sequence?.first?["results"]?.sequence?.first?["dataset"])
+      #expect(data["type"]?.string == "maywell/korean_textbooks" && data["revision"]?.string == commit)
+      #expect(data["name"]?.string?.hasPrefix("korean_textbooks") == true)
+      #expect(body.contains("adapter = \"kim/lora\"\n") && !body.contains("USER/"))
+    }
+  }
+
   @Test func theCatalogKnowsAModelByItsHashAlone() throws {
     let catalog = try HubCatalog(Fixtures.root.appendingPathComponent("content/models.yaml"))
     var record = try RecordFile.read(RunRecord.self, from: Fixtures.url("Site", "run/run.json"))

@@ -8,6 +8,7 @@ public final class LocalServer: @unchecked Sendable {
     public let path: String
     /// Names in lower case.
     public let headers: [String: String]
+    public var body = Data()
 
     /// The first byte of a Range header; 0 without.
     public var start: Int {
@@ -23,6 +24,8 @@ public final class LocalServer: @unchecked Sendable {
     /// Close the connection after so many bytes of the body.
     public var cutAfter: Int?
     public var leaveOutLength: Bool
+    /// Close the connection without a word.
+    public var hangsUp = false
 
     public init(
       status: Int, headers: [String: String] = [:], body: Data = Data(), cutAfter: Int? = nil,
@@ -57,10 +60,16 @@ public final class LocalServer: @unchecked Sendable {
   private let lock = NSLock()
   private var seen: [Request] = []
   private let answer: @Sendable (Request, Int) -> Answer
+  private let bodyLimit: @Sendable (Request) -> Int?
 
   /// `answer` gets the request and its number, from 0.
-  public init(_ answer: @escaping @Sendable (Request, Int) -> Answer) throws {
+  /// - Parameter bodyLimit: after how many bytes of a request's body its connection breaks; nil lets it come.
+  public init(
+    bodyLimit: @escaping @Sendable (Request) -> Int? = { _ in nil },
+    _ answer: @escaping @Sendable (Request, Int) -> Answer
+  ) throws {
     self.answer = answer
+    self.bodyLimit = bodyLimit
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -92,27 +101,29 @@ public final class LocalServer: @unchecked Sendable {
   }
 
   private func handle(_ connection: Int32) {
-    var text = ""
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    while !text.contains("\r\n\r\n") {
-      let count = read(connection, &buffer, buffer.count)
-      if count <= 0 { return }
-      text += String(decoding: buffer[..<count], as: UTF8.self)
-    }
-    let lines = text.components(separatedBy: "\r\n")
+    var stream = ByteStream(connection)
+    guard let head = stream.take(through: Data("\r\n\r\n".utf8)) else { return }
+    let lines = String(decoding: head, as: UTF8.self).components(separatedBy: "\r\n")
     var headers: [String: String] = [:]
     for line in lines.dropFirst() {
       guard let colon = line.firstIndex(of: ":") else { continue }
       headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
     }
     let words = (lines.first ?? "").split(separator: " ").map(String.init)
-    let request = Request(
+    var request = Request(
       method: words.first ?? "", path: words.count > 1 ? words[1] : "", headers: headers)
+    if let limit = bodyLimit(request) {
+      _ = stream.take(limit)
+      return
+    }
+    guard let body = stream.body(headers) else { return }
+    request.body = body
     let number = lock.withLock { () -> Int in
       seen.append(request)
       return seen.count - 1
     }
-    send(answer(request, number), withBody: request.method != "HEAD", to: connection)
+    let answer = answer(request, number)
+    if !answer.hangsUp { send(answer, withBody: request.method != "HEAD", to: connection) }
   }
 
   private func send(_ answer: Answer, withBody: Bool, to connection: Int32) {
@@ -129,5 +140,57 @@ public final class LocalServer: @unchecked Sendable {
         rest = UnsafeRawBufferPointer(rebasing: rest[count...])
       }
     }
+  }
+}
+
+/// What comes in on a connection.
+private struct ByteStream {
+  let connection: Int32
+  private var waiting = Data()
+
+  init(_ connection: Int32) { self.connection = connection }
+
+  /// False at the end.
+  private mutating func fill() -> Bool {
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    let count = read(connection, &buffer, buffer.count)
+    if count > 0 { waiting.append(contentsOf: buffer[..<count]) }
+    return count > 0
+  }
+
+  mutating func take(through mark: Data) -> Data? {
+    while true {
+      if let range = waiting.range(of: mark) {
+        let taken = Data(waiting[..<range.lowerBound])
+        waiting = Data(waiting[range.upperBound...])
+        return taken
+      }
+      guard fill() else { return nil }
+    }
+  }
+
+  mutating func take(_ count: Int) -> Data? {
+    while waiting.count < count { guard fill() else { return nil } }
+    let taken = Data(waiting.prefix(count))
+    waiting = Data(waiting.dropFirst(count))
+    return taken
+  }
+
+  /// By its length or in chunks; nil where it breaks off.
+  mutating func body(_ headers: [String: String]) -> Data? {
+    guard headers["transfer-encoding"]?.lowercased() == "chunked" else {
+      return take(Int(headers["content-length"] ?? "0") ?? 0)
+    }
+    var body = Data()
+    let lineEnd = Data("\r\n".utf8)
+    while let line = take(through: lineEnd) {
+      guard let count = Int(String(decoding: line, as: UTF8.self), radix: 16), let chunk = take(count) else {
+        return nil
+      }
+      _ = take(through: lineEnd)
+      if count == 0 { return body }
+      body += chunk
+    }
+    return nil
   }
 }

@@ -6,17 +6,40 @@ import Runs
 /// expect, and where each number stands.
 struct HubCard {
   let run: RunData
-  /// The post that tells of the run.
-  let post: RenderedPost?
+  /// The result in a short line, from the post that tells of the run.
+  let finding: String?
   let title: String
   let base: HubBase
+  /// The adapter's own, "USER/NAME"; nil where it is not known yet.
+  let repository: String?
   let blocks: Blocks
 
   private var words: SiteWords { blocks.words }
 
+  /// The card and its pictures, as they lie beside the adapter.
+  static func files(
+    of run: RunData, finding: String?, title: String, base: HubBase, repository: String? = nil, language: SiteLanguage,
+    charts: RunCharts
+  ) throws -> ProfileOutput {
+    let ledger = Ledger()
+    let blocks = Blocks(run: run, words: SiteWords(language: language), ledger: ledger, charts: charts)
+    let card = HubCard(run: run, finding: finding, title: title, base: base, repository: repository, blocks: blocks)
+    var output = ProfileOutput()
+    output.add("README.md", try card.text())
+    let state = ledger.read { $0 }
+    for (name, data) in state.images where !name.hasSuffix(".dark.png") && !name.hasSuffix(".phone.png") {
+      output.files[name] = data
+    }
+    if base.repository == nil {
+      output.warnings.append("the Hub name of the base model is not known; add base_model to README.md")
+    }
+    output.warnings += state.warnings
+    return output
+  }
+
   func text() throws -> String {
     var parts = [introduction]
-    parts.append(try blocks.summary(finding: post?.finding).markdown)
+    parts.append(try blocks.summary(finding: finding).markdown)
     parts += [heading("사용법", "How to use"), usage, loading]
     parts += [heading("학습 데이터", "Training data"), blocks.datasetCounts(caption: nil).markdown]
     if let files = dataFiles { parts.append(files) }
@@ -65,15 +88,15 @@ struct HubCard {
   private var usage: String {
     let question = run.samples.first?.question ?? words.pick("대한민국의 수도는?", "What is the capital of Korea?")
     func text(_ value: String) -> String { FrontMatter.quoted(value) }
-    let repository = isGGUF ? base.fileRepository : base.repository
+    let source = isGGUF ? base.fileRepository : base.repository
     let options = isGGUF ? ", gguf_file=file" : ""
     var lines = [
       "import torch", "from peft import PeftModel", "from transformers import AutoModelForCausalLM, AutoTokenizer", "",
-      "base = \(text(repository ?? words.pick("기반 모델의 폴더", "folder of the base model")))",
+      "base = \(text(source ?? words.pick("기반 모델의 폴더", "folder of the base model")))",
     ]
     if isGGUF { lines.append("file = \(text(base.file))") }
     lines += [
-      "adapter = \(text("USER/\(run.id)"))  # \(words.pick("이 저장소의 이름", "the name of this repository"))", "",
+      "adapter = " + (repository.map(text) ?? "\(text("USER/\(run.id)"))  # \(ownName)"), "",
       "tokenizer = AutoTokenizer.from_pretrained(base\(options))",
       "model = AutoModelForCausalLM.from_pretrained(base\(options), dtype=torch.float32)",
       "model = PeftModel.from_pretrained(model, adapter)", "",
@@ -85,6 +108,8 @@ struct HubCard {
     ]
     return Escape.markdownBlock(lines.joined(separator: "\n"), language: "python")
   }
+
+  private var ownName: String { words.pick("이 저장소의 이름", "the name of this repository") }
 
   /// How the answers below were generated, as `generate` takes it. A penalty of 1 is written too, since the generation_config.json of many
   /// models holds another one, which greedy answers heed.

@@ -17,6 +17,8 @@ struct HubMetadata {
       front.add("base_model", repository)
       front.add("base_model_relation", "adapter")
     }
+    let sources = self.sources
+    if !sources.isEmpty { front.add("datasets", list: sources.map(\.repository)) }
     front.add("library_name", "peft")
     front.add("pipeline_tag", "text-generation")
     front.add("tags", list: ["lora", "peft", "lorapress"] + (run.record.model?.architecture.map { [$0] } ?? []))
@@ -24,21 +26,18 @@ struct HubMetadata {
     if !results.isEmpty {
       front.add("metrics", list: Self.metricTypes(results))
       front.add(lines: ["model-index:", "- name: \(FrontMatter.quoted(run.id))", "  results:"])
-      for result in results { front.add(lines: Self.lines(result)) }
+      for result in results { front.add(lines: lines(result)) }
     }
     return front.text
   }
 
   /// As the dataset's card has it; else Korean where the questions or answers are.
   private var language: String? {
-    if let card = try? String(contentsOf: run.folder.datasetCard, encoding: .utf8) {
-      let lines = card.split(separator: "\n", omittingEmptySubsequences: false)
-      if lines.first == "---", let end = lines.dropFirst().firstIndex(of: "---"),
-        let node = try? YAMLNode(parsing: lines[1..<end].joined(separator: "\n"), file: run.folder.datasetCard.path)
-      {
-        let value = node["language"]
-        if let language = value?.string ?? value?.sequence?.first?.string { return language }
-      }
+    if let card = try? String(contentsOf: run.folder.datasetCard, encoding: .utf8),
+      let value = (try? YAMLNode(frontMatterOf: card, file: run.folder.datasetCard.path))?["language"],
+      let language = value.string ?? value.sequence?.first?.string
+    {
+      return language
     }
     let isKorean = run.samples.contains { sample in
       (sample.question + sample.reference).unicodeScalars.contains { (0xAC00...0xD7A3).contains($0.value) }
@@ -58,6 +57,31 @@ struct HubMetadata {
     if known.contains(name) { return front.add("license", name) }
     front.add("license", "other")
     front.add("license_name", name)
+  }
+
+  // MARK: Data
+
+  /// A data set of the Hub that rows come from.
+  struct Source: Equatable {
+    let repository: String
+    /// The commit that was read.
+    let revision: String
+
+    /// From a data file's name, "hub:OWNER/NAME@COMMIT/PATH"; nil of other files.
+    init?(file: String) {
+      guard file.hasPrefix("hub:"), let at = file.firstIndex(of: "@") else { return nil }
+      repository = String(file[..<at].dropFirst(4))
+      revision = String(file[file.index(after: at)...].prefix { $0 != "/" })
+      guard HubSettings.isPath(repository), !revision.isEmpty else { return nil }
+    }
+  }
+
+  /// Each once, in the order of the run's data files.
+  var sources: [Source] {
+    var sources: [Source] = []
+    for source in run.record.datasetFiles.compactMap({ Source(file: $0.path) })
+    where !sources.contains(where: { $0.repository == source.repository }) { sources.append(source) }
+    return sources
   }
 
   // MARK: Results
@@ -105,8 +129,12 @@ struct HubMetadata {
     return results
   }
 
-  /// The first data file's name, without its folder and ending.
+  /// The data set's name on the Hub, else the first data file's without its folder and ending.
   private var datasetName: String {
+    if let name = sources.first?.repository.split(separator: "/").last {
+      let config = run.setting("dataset.hub.name")?.node.string
+      return config.map { "\(name)/\($0)" } ?? String(name)
+    }
     let path = run.record.datasetFiles.first?.path ?? run.id
     let name = (path as NSString).lastPathComponent
     return (name as NSString).deletingPathExtension.isEmpty ? name : (name as NSString).deletingPathExtension
@@ -118,17 +146,20 @@ struct HubMetadata {
     return types
   }
 
-  private static func lines(_ result: Result) -> [String] {
-    // `type` is a Hub id where there is one; the data here are a file of the author's, under its own name.
-    let type = result.dataset.split(separator: " ").first.map(String.init) ?? result.dataset
+  private func lines(_ result: Result) -> [String] {
+    // `type` is a Hub id where there is one; other data are a file of the author's, under its own name.
+    let source = sources.first
+    let type = source?.repository ?? result.dataset.split(separator: " ").first.map(String.init) ?? result.dataset
     var lines = [
       "  - task:", "      type: text-generation", "      name: Text Generation",
       "    dataset:", "      type: \(FrontMatter.quoted(type))", "      name: \(FrontMatter.quoted(result.dataset))",
-      "      split: \(result.split)", "    metrics:",
     ]
+    if let source { lines.append("      revision: \(FrontMatter.quoted(source.revision))") }
+    lines += ["      split: \(result.split)", "    metrics:"]
     for metric in result.metrics {
       lines += [
-        "    - type: \(metric.type)", "      value: \(value(metric))", "      name: \(FrontMatter.quoted(metric.name))",
+        "    - type: \(metric.type)", "      value: \(Self.value(metric))",
+        "      name: \(FrontMatter.quoted(metric.name))",
       ]
     }
     return lines

@@ -1,4 +1,3 @@
-import Charts
 import Formats
 import Foundation
 import Runs
@@ -17,22 +16,11 @@ struct HubProfile: Profile {
       }
       // In the language of the post that tells of the run, if there is one.
       let post = input.posts.first { $0.run == run.id }
-      let words = SiteWords(language: post?.language ?? page.language)
-      let base = catalog.base(of: run.record)
-      if base.repository == nil {
-        output.warnings.append(
-          "\(run.id): the Hub name of the base model is not known; add base_model to \(run.id)/README.md")
-      }
-      let ledger = Ledger()
-      let card = HubCard(
-        run: run, post: post, title: page.title, base: base,
-        blocks: Blocks(run: run, words: words, ledger: ledger, charts: input.charts))
-      output.add("\(run.id)/README.md", try card.text())
-      let state = ledger.read { $0 }
-      for (name, data) in state.images where !name.hasSuffix(".dark.png") && !name.hasSuffix(".phone.png") {
-        output.files["\(run.id)/\(name)"] = data
-      }
-      output.warnings += state.warnings.map { "\(run.id): \($0)" }
+      let card = try HubCard.files(
+        of: run, finding: post?.finding, title: page.title, base: catalog.base(of: run.record),
+        language: post?.language ?? page.language, charts: input.charts)
+      for (name, data) in card.files { output.files["\(run.id)/\(name)"] = data }
+      output.warnings += card.warnings.map { "\(run.id): \($0)" }
     }
     return output
   }

@@ -1,13 +1,16 @@
 import Formats
 import Foundation
 
-/// A data set's repository, asked through the Hub's HTTP API.
-struct DatasetRepository {
+/// A repository, asked through the Hub's HTTP API.
+struct HubRepository {
   /// "maywell/korean_textbooks"
   let path: String
+  var kind = RepositoryKind.dataset
   let access: HubAccess
   let patience: Patience
   let isCancelled: () -> Bool
+  /// Hears of a try that failed and of the pause before the next.
+  var retrying: (_ reason: String, _ seconds: Double) -> Void = { _, _ in }
 
   /// How messages call it.
   var subject: String { "hub:\(path)" }
@@ -45,7 +48,7 @@ struct DatasetRepository {
 
   func url(of file: String, at commit: String) throws -> String {
     let name = file.split(separator: "/").map { Self.encoded(String($0)) }.joined(separator: "/")
-    return "\(try endpoint())/datasets/\(path)/resolve/\(commit)/\(name)"
+    return "\(try page())/resolve/\(commit)/\(name)"
   }
 
   // MARK: - Asking
@@ -55,34 +58,55 @@ struct DatasetRepository {
     if access.isOffline { throw NotReached(reason: "HF_HUB_OFFLINE is set") }
   }
 
-  private func endpoint() throws -> String {
+  func endpoint() throws -> String {
     do { return try access.endpoint() } catch {
       throw HubError(subject, error.reason, remedy: "correct it, or leave it unset for huggingface.co")
     }
   }
 
-  private func api(_ rest: String) throws -> String { "\(try endpoint())/api/datasets/\(path)/\(rest)" }
+  /// Where a person looks at it.
+  func page() throws -> String { "\(try endpoint())/\(kind.folder)\(path)" }
+
+  func api(_ rest: String) throws -> String { "\(try endpoint())/api/\(kind.rawValue)s/\(path)/\(rest)" }
 
   private func get(_ url: String, revision: String) throws -> (JSONValue, next: String?) {
+    do {
+      let (body, reply) = try ask(access.request(url))
+      return (try answer(body, url), reply.next)
+    } catch let error as SourceFailure {
+      guard let refusal = error.refusal else { throw strange(error.reason) }
+      throw failure(refusal, revision: revision)
+    }
+  }
+
+  func answer(_ body: Data, _ url: String) throws -> JSONValue {
+    guard let answer = try? JSONValue(parsing: body, file: url) else { throw strange("is no JSON") }
+    return answer
+  }
+
+  /// Sends a request until it is answered, with pauses. Throws ``NotReached``, or a ``SourceFailure`` with the refusal.
+  func ask(
+    _ request: HTTPRequest, sent: @escaping (Int) -> Void = { _ in }
+  ) throws -> (body: Data, reply: HTTPRequest.Reply) {
     try requireNetwork()
     var failures = 0
     while true {
       var body = Data()
-      let outcome = try access.request(url).run(isCancelled: isCancelled) { bytes, _ in
+      let outcome = try request.run(isCancelled: isCancelled, sent: sent) { bytes, _ in
         guard body.count + bytes.count <= Self.longestAnswer else { throw strange("is longer than 64 MiB") }
         body.append(contentsOf: bytes)
       }
       if isCancelled() { throw CancellationError() }
       switch outcome {
-      case .finished(let next):
-        guard let answer = try? JSONValue(parsing: body, file: url) else { throw strange("is no JSON") }
-        return (answer, next)
-      case .nothingThere: throw strange("has status 416")
-      case .refused(let refusal): throw failure(refusal, revision: revision)
+      case .finished(let reply): return (body, reply)
+      case .nothingThere: throw SourceFailure(reason: "has status 416")
+      case .refused(let refusal): throw SourceFailure(reason: refusal.reason, refusal: refusal)
       case .transient(let reason, let retryAfter):
         failures += 1
-        if failures == patience.tries { throw NotReached(reason: reason) }
-        try patience.sleep(patience.pause(after: failures, retryAfter: retryAfter), isCancelled: isCancelled)
+        if failures == patience.tries { throw NotReached(reason: "\(reason), \(failures) times") }
+        let pause = patience.pause(after: failures, retryAfter: retryAfter)
+        retrying(reason, pause)
+        try patience.sleep(pause, isCancelled: isCancelled)
       }
     }
   }
@@ -92,7 +116,7 @@ struct DatasetRepository {
     if refusal.status == 0 { return NotReached(reason: refusal.reason) }
     let endpoint = (try? endpoint()) ?? ""
     let hasToken = access.token(for: endpoint + "/") != nil
-    let page = "\(endpoint)/datasets/\(path)"
+    let page = "\(endpoint)/\(kind.folder)\(path)"
     switch (refusal.code, refusal.status) {
     case ("GatedRepo", _):
       return HubError(
@@ -116,7 +140,7 @@ struct DatasetRepository {
     }
   }
 
-  private func strange(_ what: String) -> HubError {
+  func strange(_ what: String) -> HubError {
     HubError(subject, "the Hub's answer \(what)", remedy: "check HF_ENDPOINT, and whether a proxy answers in its place")
   }
 
@@ -132,6 +156,14 @@ struct DatasetRepository {
     allowed.insert(charactersIn: "-._~")
     return text.addingPercentEncoding(withAllowedCharacters: allowed) ?? text
   }
+}
+
+/// What a repository holds, as the Hub's API names it.
+public enum RepositoryKind: String, Sendable {
+  case model, dataset
+
+  /// What stands before OWNER/NAME in its address.
+  var folder: String { self == .dataset ? "datasets/" : "" }
 }
 
 /// A file as a repository's tree lists it.
