@@ -254,20 +254,3 @@ void cq_q6_k(const uint8_t *in, float *out, size_t blocks) {
     }
   }
 }
-
-// MARK: Scales
-
-void cq_q8_0_scales(const uint8_t *in, float *scales, size_t blocks) {
-  for (size_t b = 0; b < blocks; b++) scales[b] = half_to_float(load16(in + 34 * b));
-}
-
-void cq_q5_0_scales(const uint8_t *in, float *scales, size_t blocks) {
-  for (size_t b = 0; b < blocks; b++) scales[b] = half_to_float(load16(in + 22 * b));
-}
-
-void cq_q6_k_scales(const uint8_t *in, float *scales, size_t blocks) {
-  for (size_t b = 0; b < blocks; b++, in += 210) {
-    float d = half_to_float(load16(in + 208));
-    for (int i = 0; i < 16; i++) *scales++ = d * (float)(int8_t)in[192 + i];
-  }
-}

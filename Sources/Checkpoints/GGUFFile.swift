@@ -35,38 +35,8 @@ public final class GGUFFile: TensorSource {
     try readMapped(try require(name), in: mapped, rows: rows, into: out)
   }
 
-  /// For types whose numbers are whole numbers of at most 8 bits times a scale (Q8_0, Q5_0, Q6_K): how many numbers share a scale. Nil for
-  /// others, and where a row would end within such a block.
-  public static func scaledBlockSize(_ info: TensorInfo) -> Int? {
-    guard info.columns % info.type.blockSize == 0 else { return nil }
-    switch info.type {
-    case .q8_0, .q5_0: return 32
-    case .q6_K: return 16
-    default: return nil
-    }
-  }
-
-  /// The scales of the rows `rows` of such a tensor, row by row.
-  public func scales(_ name: String, rows: Range<Int>) throws -> [Float] {
-    let info = try require(name)
-    guard let size = Self.scaledBlockSize(info), rows.lowerBound >= 0, rows.upperBound <= info.rows else {
-      throw CheckpointError(
-        file: file, "tensor '\(shown(name))' has no scales in rows \(rows)", remedy: "read its numbers instead")
-    }
-    let count = rows.count * info.columns
-    let start = info.offset + rows.lowerBound * info.rowBytes
-    return [Float](unsafeUninitializedCapacity: count / size) { room, initialized in
-      mapped.withBytes(start..<start + rows.count * info.rowBytes) { bytes in
-        guard let from = bytes.bindMemory(to: UInt8.self).baseAddress, let to = room.baseAddress else { return }
-        switch info.type {
-        case .q8_0: cq_q8_0_scales(from, to, count / 32)
-        case .q5_0: cq_q5_0_scales(from, to, count / 32)
-        default: cq_q6_k_scales(from, to, count / 256)
-        }
-        initialized = count / size
-      }
-    }
-  }
+  /// A tensor in blocks of quantised numbers, to be taken as they are; nil of another type.
+  public func blocks(_ name: String) throws -> QuantisedBlocks? { QuantisedBlocks(try require(name), in: mapped) }
 
   public func release(_ name: String) {
     guard let info = info(name) else { return }

@@ -15,8 +15,8 @@ struct LaterEvaluation {
   private static let weights = Option(
     "--weights", "KIND",
     Words(
-      "of a RUN: holds the model so (f32, bf16, nf4, int8) and compares with the adapter on its own weights",
-      ko: "RUN의 모델을 이 형식(f32, bf16, nf4, int8)으로 두고, 학습한 가중치에서의 어댑터와 비교합니다"))
+      "of a RUN: holds the model so (f32, bf16, nf4, int8, gguf) and compares with the adapter on its own weights",
+      ko: "RUN의 모델을 이 형식(f32, bf16, nf4, int8, gguf)으로 두고, 학습한 가중치에서의 어댑터와 비교합니다"))
   private static let merged = Option(
     "--merged",
     Words(
@@ -37,6 +37,9 @@ struct LaterEvaluation {
 
   /// Whether the arguments ask for it.
   static func isAsked(_ arguments: Arguments) throws -> Bool {
+    if arguments.flag(merged.name), arguments.value(weights.name) == ModelSettings.Weights.gguf.rawValue {
+      throw UsageError("--merged makes new numbers, which have no GGUF blocks; give --weights f32, bf16, nf4 or int8")
+    }
     if arguments.value(data.name) != nil || arguments.value(weights.name) != nil || arguments.flag(merged.name) {
       return true
     }

@@ -88,8 +88,8 @@ struct Arithmetic {
   static let weightsOption = Option(
     "--weights", "KIND",
     Words(
-      "how the weights are held: f32, bf16, nf4 (4-bit, as QLoRA) or int8",
-      ko: "가중치를 두는 형식: f32, bf16, nf4(4비트, QLoRA), int8"))
+      "how the weights are held: f32, bf16, nf4 (4-bit, as QLoRA), int8, or gguf (a GGUF file's own blocks)",
+      ko: "가중치를 두는 형식: f32, bf16, nf4(4비트, QLoRA), int8, gguf(GGUF 파일의 블록 그대로)"))
 
   /// What `--compute` and `--weights` say of a model whose weights are meant to be `weights`.
   init(_ arguments: Arguments, weights meant: ModelSettings.Weights, doubleQuant: Bool = true) throws {
@@ -125,6 +125,7 @@ struct Arithmetic {
     case .bf16: products == .bf16 ? .bf16 : .bf16InF32
     case .nf4: .nf4(doubleQuant: doubleQuant, products: products)
     case .int8: .int8(products: products)
+    case .gguf: .gguf(products: products)
     }
   }
 }

@@ -7,8 +7,7 @@ final class BFloat16Storage: @unchecked Sendable {
 
   init(count: Int) {
     self.count = count
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 2, alignment: 64)
-    base = raw.bindMemory(to: UInt16.self, capacity: max(count, 1))
+    base = LargeMemory.allocate(byteCount: count * 2).bindMemory(to: UInt16.self, capacity: max(count, 1))
   }
 
   convenience init(_ values: Matrix) {

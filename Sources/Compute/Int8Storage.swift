@@ -13,8 +13,7 @@ final class Int8Storage: @unchecked Sendable {
   init(rows: Int, columns: Int) {
     self.rows = rows
     self.columns = columns
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(1, rows * columns), alignment: 64)
-    codes = raw.bindMemory(to: Int8.self, capacity: max(1, rows * columns))
+    codes = LargeMemory.allocate(byteCount: rows * columns).bindMemory(to: Int8.self, capacity: max(1, rows * columns))
     codes.initialize(repeating: 0, count: max(1, rows * columns))
     absmax = .allocate(capacity: max(1, rows))
     absmax.initialize(repeating: 0, count: max(1, rows))

@@ -112,14 +112,15 @@ final class NF4Storage: @unchecked Sendable {
   }
 
   deinit {
-    books.deallocate()
-    codes.deallocate()
-    absmax.deallocate()
-    nestedCodes?.deallocate()
+    UnsafeMutableRawPointer(books).deallocate()
+    UnsafeMutableRawPointer(codes).deallocate()
+    UnsafeMutableRawPointer(absmax).deallocate()
+    nestedCodes.map { UnsafeMutableRawPointer($0).deallocate() }
   }
 
   private static func copy<Element>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
-    let room = UnsafeMutablePointer<Element>.allocate(capacity: max(1, elements.count))
+    let room = LargeMemory.allocate(byteCount: elements.count * MemoryLayout<Element>.stride)
+      .bindMemory(to: Element.self, capacity: max(1, elements.count))
     elements.withUnsafeBufferPointer { from in
       if let base = from.baseAddress { room.initialize(from: base, count: from.count) }
     }

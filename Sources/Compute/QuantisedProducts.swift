@@ -69,8 +69,9 @@ extension CPUBackend {
     }
   }
 
-  /// y (T,n) ← x (T,k) · wᵀ + bias for a handful of rows; x stays float32, and the codes are read as they are.
+  /// y (T,n) ← x (T,k) · wᵀ + bias for a handful of rows; x stays float32 unless w is packed, and the codes are read as they are.
   func quantisedProductOfFewRows(_ x: Matrix, _ w: Weight, bias: Matrix?, into y: Matrix) {
+    if case .packed(let storage) = w.numbers { return packedProductOfFewRows(x, storage, bias: bias, into: y) }
     let k = w.columns
     threads.split(y.columns, minimum: CPUBackend.smallest / k, grain: 16) { part in
       let start = part.lowerBound
@@ -81,10 +82,6 @@ extension CPUBackend {
         ck_linear_few_int8(
           y.rows, part.count, k, x.pointer, x.stride, storage.codes + start * k, k, nil, to, y.stride)
         ck_int8_finish(y.rows, part.count, storage.absmax + start, bias, to, y.stride)
-      case .block8(let storage):
-        ck_linear_few_block8(
-          y.rows, part.count, k, x.pointer, x.stride, storage.codes + start * k,
-          storage.scales + start * k / storage.blockSize, storage.shift, bias, to, y.stride)
       case .nf4(let storage) where k % storage.blockSize == 0:
         withUnsafePointer(to: storage.view) {
           ck_linear_few_nf4(y.rows, part.count, k, x.pointer, x.stride, $0, start * k, bias, to, y.stride)

@@ -12,8 +12,9 @@ public final class Weight: @unchecked Sendable {
     case nf4
     /// 8-bit codes with one scale a row (LLM.int8() without its outliers); products as ``Weight/products`` says.
     case int8
-    /// 8-bit codes with a scale for every 16 or 32 of them, as GGUF files have them; products as ``Weight/products`` says.
-    case block8
+    /// The blocks of a GGUF file as they are, of 4 to 8 bits a number; products with up to 15 rows of the other factor round that to 8 bits,
+    /// the others are as ``Weight/products`` says.
+    case packed
   }
 
   /// What the products with quantised numbers compute in, once a tile of them is dequantised.
@@ -25,7 +26,7 @@ public final class Weight: @unchecked Sendable {
     case bf16(BFloat16Storage)
     case nf4(NF4Storage)
     case int8(Int8Storage)
-    case block8(Block8Storage)
+    case packed(PackedStorage)
   }
 
   public let rows: Int
@@ -93,31 +94,18 @@ public final class Weight: @unchecked Sendable {
       let storage = Int8Storage(rows: rows, columns: columns)
       try pieces { part, piece in storage.quantise(piece, first: part.lowerBound, threads: threads) }
       numbers = .int8(storage)
-    case .block8:
-      let storage = Block8Storage(rows: rows, columns: columns, blockSize: 32)
-      try pieces { part, piece in
-        storage.take(piece, scales: Block8Storage.scales(for: piece), first: part.lowerBound, threads: threads)
-      }
-      numbers = .block8(storage)
+    case .packed: preconditionFailure("packed numbers are taken as a file has them")
     }
     self.init(rows: rows, columns: columns, numbers: numbers, products: kind == .bf16 ? .bf16 : products)
   }
 
-  /// Numbers that are 8-bit whole numbers times a scale for every `blockSize` (16 or 32) of a row: `fill` writes rows of them into a matrix
-  /// and gives their scales, row by row.
-  public convenience init<Failure: Error>(
-    rows: Int, columns: Int, blockSize: Int, products: Products, threads: Threads,
-    fill: (Range<Int>, Matrix) throws(Failure) -> [Float]
-  ) throws(Failure) {
-    let storage = Block8Storage(rows: rows, columns: columns, blockSize: blockSize)
-    let step = max(64, (1 << 20) / max(1, columns))
-    let room = Matrix(min(step, rows), columns)
-    for start in stride(from: 0, to: rows, by: step) {
-      let part = start..<min(start + step, rows)
-      let piece = room.rows(0..<part.count)
-      storage.take(piece, scales: try fill(part, piece), first: start, threads: threads)
-    }
-    self.init(rows: rows, columns: columns, numbers: .block8(storage), products: products)
+  /// Numbers in the blocks of a GGUF file, rows being whole blocks: `fill` gives some rows taken apart, on any thread.
+  public convenience init(
+    rows: Int, columns: Int, format: PackedFormat, products: Products, threads: Threads,
+    fill: @Sendable (Range<Int>) -> PackedParts
+  ) {
+    let storage = PackedStorage(rows: rows, columns: columns, format: format, threads: threads, fill: fill)
+    self.init(rows: rows, columns: columns, numbers: .packed(storage), products: products)
   }
 
   /// Numbers quantised before; nil if the parts don't belong to a tensor of this shape.
@@ -139,7 +127,7 @@ public final class Weight: @unchecked Sendable {
     switch numbers {
     case .f32: .f32
     case .bf16: .bf16
-    case .nf4, .int8, .block8: products
+    case .nf4, .int8, .packed: products
     }
   }
 
@@ -149,7 +137,7 @@ public final class Weight: @unchecked Sendable {
     case .bf16: .bf16
     case .nf4: .nf4
     case .int8: .int8
-    case .block8: .block8
+    case .packed: .packed
     }
   }
 
@@ -160,7 +148,7 @@ public final class Weight: @unchecked Sendable {
     case .bf16: rows * columns * 2
     case .nf4(let storage): storage.byteCount
     case .int8(let storage): storage.byteCount
-    case .block8(let storage): storage.byteCount
+    case .packed(let storage): storage.byteCount
     }
   }
 
@@ -176,6 +164,11 @@ public final class Weight: @unchecked Sendable {
       Array(UnsafeBufferPointer(start: storage.codes, count: rows * columns)),
       Array(UnsafeBufferPointer(start: storage.absmax, count: rows))
     )
+  }
+
+  /// The first row of a packed weight with a number that is NaN or infinite; nil if there is none, or of another kind.
+  public var firstRowNotFinite: Int? {
+    if case .packed(let storage) = numbers { storage.firstRowNotFinite } else { nil }
   }
 
   /// The weight as float32 numbers, for tests, the reference backend and export.
@@ -203,7 +196,7 @@ public final class Weight: @unchecked Sendable {
         first: part.lowerBound * columns + some.lowerBound, rows: part.count, columns: some.count, stride: columns,
         into: out, outStride: outStride)
     case .int8(let storage): storage.widen(rows: part, columns: some, into: out, outStride: outStride)
-    case .block8(let storage): storage.widen(rows: part, columns: some, into: out, outStride: outStride)
+    case .packed(let storage): storage.widen(rows: part, columns: some, into: out, outStride: outStride)
     }
   }
 
@@ -217,7 +210,7 @@ public final class Weight: @unchecked Sendable {
         first: part.lowerBound * columns + some.lowerBound, rows: part.count, columns: some.count, stride: columns,
         into: out, outStride: outStride)
     case .int8(let storage): storage.narrow(rows: part, columns: some, into: out, outStride: outStride)
-    case .block8(let storage): storage.narrow(rows: part, columns: some, into: out, outStride: outStride)
+    case .packed(let storage): storage.narrow(rows: part, columns: some, into: out, outStride: outStride)
     }
   }
 
@@ -230,8 +223,7 @@ public final class Weight: @unchecked Sendable {
       return ck_next(base: storage.view.codes + first / 2, rows: part.count, bytes: some.count / 2, stride: columns / 2)
     case .int8(let storage):
       return ck_next(base: storage.codes + first, rows: part.count, bytes: some.count, stride: columns)
-    case .block8(let storage):
-      return ck_next(base: storage.codes + first, rows: part.count, bytes: some.count, stride: columns)
+    case .packed(let storage): return storage.place(rows: part, columns: some)
     }
   }
 

@@ -68,16 +68,18 @@ public enum WeightPrecision: Sendable, Equatable {
   case bf16
   /// Rounded to bfloat16 but held and multiplied in float32, for a CPU without such instructions.
   case bf16InF32
-  /// The layers' matrices in bitsandbytes' NF4, embedding and head in what the products compute in, or as exactly in a file's own 8 bits.
+  /// The layers' matrices in bitsandbytes' NF4, embedding and head in what the products compute in, or as exactly in a GGUF file's blocks.
   case nf4(doubleQuant: Bool, products: Weight.Products)
   /// The layers' matrices in row-wise 8 bits, embedding and head as for NF4.
   case int8(products: Weight.Products)
+  /// All matrices in the blocks of a GGUF file; one that has none there in what the products compute in.
+  case gguf(products: Weight.Products)
 
   /// How embedding and head are held, which are never quantised.
   var outsideLayers: WeightPrecision {
     switch self {
-    case .nf4(_, .bf16), .int8(.bf16): .bf16
-    case .nf4(_, .f32), .int8(.f32): .f32
+    case .nf4(_, .bf16), .int8(.bf16), .gguf(.bf16): .bf16
+    case .nf4(_, .f32), .int8(.f32), .gguf(.f32): .f32
     default: self
     }
   }
@@ -95,6 +97,8 @@ extension Weight {
     case .nf4(let doubleQuant, let products):
       self.init(values, kind: .nf4, doubleQuant: doubleQuant, products: products)
     case .int8(let products): self.init(values, kind: .int8, products: products)
+    // Numbers that come from no file have no blocks of one.
+    case .gguf: self.init(values, as: precision.outsideLayers)
     }
   }
 }
@@ -170,6 +174,7 @@ private struct WeightReader {
   /// such a file, was left out by whoever quantised it.
   private func layerWeight(_ name: String, _ rows: Int, _ columns: Int) throws -> Weight {
     guard case .folder(let folder, _) = file, folder.holdsNF4 else {
+      if case .gguf(let products) = precision, let packed = try packed(name, rows, columns, products) { return packed }
       return try weight(name, rows, columns, precision)
     }
     guard folder.isQuantised(name) else { return try weight(name, rows, columns, precision.outsideLayers) }
@@ -178,23 +183,47 @@ private struct WeightReader {
     guard let quantised = Weight(rows: rows, columns: columns, nf4: NF4Parts(tensor), products: products) else {
       throw ModelError("\(folder.file): the parts of '\(name)' don't fit together; fetch the model again")
     }
-    if case .nf4 = precision { return quantised }
-    return Weight(quantised.dequantised, as: precision)
+    switch precision {
+    case .nf4, .gguf: return quantised
+    default: return Weight(quantised.dequantised, as: precision)
+    }
   }
 
-  /// A matrix outside the layers: embedding or head. Beside quantised layers it stays in a GGUF file's own 8-bit codes where it has some,
-  /// which hold the same numbers in half the memory.
+  /// A matrix outside the layers: embedding or head. Beside quantised layers it stays in a GGUF file's own blocks where it has some, which
+  /// hold the same numbers in a quarter to half of the memory.
   func weight(_ name: String, _ rows: Int, _ columns: Int) throws -> Weight {
-    let info = try checked(name, rows, columns)
-    guard precision != precision.outsideLayers, precision.outsideLayers == .bf16, case .gguf(let gguf) = file,
-      let blockSize = GGUFFile.scaledBlockSize(info)
-    else { return try weight(name, rows, columns, precision.outsideLayers) }
-    return try Weight(
-      rows: rows, columns: columns, blockSize: blockSize, products: .bf16, threads: Threads(threads)
-    ) { part, piece in
-      try read(info, rows: part, into: piece)
-      return try gguf.scales(info.name, rows: part)
+    switch precision {
+    case .gguf(let products):
+      guard case .gguf = file else {
+        throw ModelError(
+          "\(file.source.file): has no GGUF blocks, which weights 'gguf' are; choose nf4, int8, bf16 or f32, or give a .gguf file"
+        )
+      }
+      if let packed = try packed(name, rows, columns, products) { return packed }
+    case .nf4(_, .bf16), .int8(.bf16):
+      if let packed = try packed(name, rows, columns, .bf16) { return packed }
+    default: break
     }
+    return try weight(name, rows, columns, precision.outsideLayers)
+  }
+
+  /// A matrix in the blocks of a GGUF file; nil where it has none.
+  private func packed(_ name: String, _ rows: Int, _ columns: Int, _ products: Weight.Products) throws -> Weight? {
+    let info = try checked(name, rows, columns)
+    guard case .gguf(let gguf) = file, let format = PackedFormat(rawValue: info.type.rawValue),
+      let blocks = try gguf.blocks(info.name)
+    else { return nil }
+    let places = isPermuted(name) ? (0..<rows).map(permutedPlace) : Array(0..<rows)
+    let weight = Weight(
+      rows: rows, columns: columns, format: format, products: products, threads: Threads(threads)
+    ) { PackedParts(blocks.parts(places[$0])) }
+    gguf.release(info.name)
+    if let row = weight.firstRowNotFinite {
+      throw ModelError(
+        "\(info.file): '\(info.name)' holds a number that is not finite in row \(places[row]); the file is damaged, fetch the model again"
+      )
+    }
+    return weight
   }
 
   /// Read in pieces, so that the float32 numbers of a large matrix are never whole in memory unless they stay.
@@ -221,6 +250,7 @@ private struct WeightReader {
     case .int8(let products):
       return try Weight(
         rows: rows, columns: columns, kind: .int8, products: products, threads: workers, fill: fill)
+    case .gguf: return try weight(name, rows, columns, precision.outsideLayers)
     }
   }
 
@@ -261,14 +291,19 @@ private struct WeightReader {
     return name.contains(".q_proj.") || name.contains(".k_proj.")
   }
 
-  private func unpermuted(_ matrix: Matrix, _ name: String) -> Matrix {
+  /// Where the row of q or k stands that we want in place `target`.
+  private func permutedPlace(_ target: Int) -> Int {
     let size = configuration.headSize
+    let (head, inner) = (target / size, target % size)
+    return head * size + (inner % (size / 2)) * 2 + inner / (size / 2)
+  }
+
+  private func unpermuted(_ matrix: Matrix, _ name: String) -> Matrix {
     let isBias = name.hasSuffix(".bias")
     let count = isBias ? matrix.columns : matrix.rows
     let result = Matrix(matrix.rows, matrix.columns)
     for target in 0..<count {
-      let (head, inner) = (target / size, target % size)
-      let source = head * size + (inner % (size / 2)) * 2 + inner / (size / 2)
+      let source = permutedPlace(target)
       if isBias {
         result[0, target] = matrix[0, source]
       } else {
@@ -308,6 +343,14 @@ extension NF4Parts {
           offset: nested.offset)
       } else { .plain(tensor.absmax) }
     self.init(codes: tensor.codes, codeBook: tensor.codeBook, blockSize: tensor.blockSize, absmax: absmax)
+  }
+}
+
+extension PackedParts {
+  /// The parts of a file's blocks.
+  init(_ parts: BlockParts) {
+    self.init(
+      codes: parts.codes, scales: parts.scales, minima: parts.minima, factors: parts.factors, least: parts.least)
   }
 }
 

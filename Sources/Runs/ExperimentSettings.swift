@@ -85,7 +85,7 @@ public struct ExperimentSettings: SettingsSection, Sendable, Equatable {
 /// Which model is tuned, and how its weights are held.
 public struct ModelSettings: SettingsSection, Sendable, Equatable {
   /// The precision of the frozen weights; the adapter is float32 always.
-  public enum Weights: String, CaseIterable, SettingValue, Sendable { case f32, bf16, nf4, int8 }
+  public enum Weights: String, CaseIterable, SettingValue, Sendable { case f32, bf16, nf4, int8, gguf }
 
   /// A name from `content/models.yaml`, a GGUF file or a Hugging Face folder.
   public var name = ""

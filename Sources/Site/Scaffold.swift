@@ -149,7 +149,8 @@ public enum Scaffold {
       "a name of content/models.yaml, a GGUF file or a Hugging Face folder"
     ),
     (
-      "  weights: f32", "메모리에 두는 형식: f32, bf16, nf4, int8", "how the weights are held in memory: f32, bf16, nf4, int8"
+      "  weights: f32", "메모리에 두는 형식: f32, bf16, nf4, int8, gguf",
+      "how the weights are held in memory: f32, bf16, nf4, int8, gguf"
     ),
     (
       "  double_quant: null", "nf4일 때 블록의 배율도 8비트로 둔다(기본 true)",

@@ -41,23 +41,15 @@ private func expectedTensors() throws -> [JSONValue] {
     #expect(at == oracle.count)
   }
 
-  /// Every number of these types is a whole number of eight bits times its scale.
-  @Test func scalesBelongToTheNumbers() throws {
-    var types: Set<TensorType> = []
+  /// The blocks of every quantised type come apart; what they make is tested in ModelsTests.
+  @Test func blocksOfQuantisedTypes() throws {
     for tensor in model.tensors {
-      guard let size = GGUFFile.scaledBlockSize(tensor) else { continue }
-      types.insert(tensor.type)
-      let scales = try model.scales(tensor.name, rows: 0..<tensor.rows)
-      let values = try model.floats(tensor.name)
-      #expect(scales.count * size == values.count)
-      for (index, value) in values.enumerated() where scales[index / size].magnitude > 1e-30 {
-        let code = (value / scales[index / size]).rounded()
-        #expect(code >= -128 && code <= 127 && code * scales[index / size] == value)
-      }
-      #expect(throws: CheckpointError.self) { try model.scales(tensor.name, rows: 0..<tensor.rows + 1) }
+      let blocks = try model.blocks(tensor.name)
+      #expect((blocks != nil) == (tensor.type.blockSize > 1), "\(tensor.name)")
+      guard let parts = blocks?.parts(Array(0..<tensor.rows)) else { continue }
+      #expect(parts.codes.count == tensor.count && parts.factors.count == tensor.count / tensor.type.blockSize)
     }
-    #expect(types == [.q8_0, .q5_0, .q6_K])
-    #expect(throws: CheckpointError.self) { try model.scales("test.f16.weight", rows: 0..<1) }
+    #expect(throws: CheckpointError.self) { try model.blocks("test.none.weight") }
   }
 
   @Test func readsRowsAsOfAMatrix() throws {

@@ -12,7 +12,11 @@ import Testing
   )
     -> Weight
   {
-    Weight(numbers.matrix(rows, columns), kind: kind, doubleQuant: rows % 2 == 0, products: products)
+    if kind == .packed {
+      let format: PackedFormat = columns % 256 == 0 ? .q6_K : columns % 64 == 0 ? .q5_0 : .q4_1
+      return packedWeight(packedStorage(&numbers, rows, columns, format), products)
+    }
+    return Weight(numbers.matrix(rows, columns), kind: kind, doubleQuant: rows % 2 == 0, products: products)
   }
 
   /// Whether a few rows meet NF4 codes as bfloat16: where the CPU has the instructions and rows are whole blocks.
@@ -39,12 +43,12 @@ import Testing
     return Weight(values)
   }
 
-  @Test(arguments: [Weight.Kind.nf4, .int8, .block8], [Weight.Products.f32, .bf16])
+  @Test(arguments: [Weight.Kind.nf4, .int8, .packed], [Weight.Products.f32, .bf16])
   func linearEqualsTheReferenceOnTheDequantisedNumbers(kind: Weight.Kind, products: Weight.Products) throws {
     var numbers = Numbers(21)
     for backend in backends {
       // GGUF's blocks end with the rows.
-      for (outputs, inputs) in Self.shapes where kind != .block8 || inputs % 32 == 0 {
+      for (outputs, inputs) in Self.shapes where kind != .packed || inputs % 32 == 0 {
         let w = Self.weight(&numbers, outputs, inputs, kind, products)
         #expect(w.kind == kind)
         for rows in [1, 2, 3, 5, 15, 16, 130] {
@@ -54,6 +58,7 @@ import Testing
             y.fill(.nan)
             let given = copy(x)
             if Self.roundsInput(backend, w, rows: rows) { Weight.roundToBFloat16(given) }
+            if kind == .packed, rows <= CPUBackend.fewRows { given.copy(from: roundedToInt8(x)) }
             let expected = Matrix(rows, outputs)
             reference.linear(given, try Self.effective(backend, w, rows: rows), bias: bias, into: expected)
             backend.linear(x, w, bias: bias, into: y)
@@ -65,12 +70,12 @@ import Testing
     }
   }
 
-  @Test(arguments: [Weight.Kind.nf4, .int8, .block8], [Weight.Products.f32, .bf16])
+  @Test(arguments: [Weight.Kind.nf4, .int8, .packed], [Weight.Products.f32, .bf16])
   func theInputGradientEqualsTheReference(kind: Weight.Kind, products: Weight.Products) throws {
     var numbers = Numbers(22)
     for backend in backends {
       // GGUF's blocks end with the rows.
-      for (outputs, inputs) in Self.shapes where kind != .block8 || inputs % 32 == 0 {
+      for (outputs, inputs) in Self.shapes where kind != .packed || inputs % 32 == 0 {
         let w = Self.weight(&numbers, outputs, inputs, kind, products)
         for rows in [1, 5, 64] {
           let dy = numbers.matrix(rows, outputs, padding: 1)
@@ -92,7 +97,7 @@ import Testing
   }
 
   /// A weight of several tiles a thread, in both directions.
-  @Test(arguments: [Weight.Kind.nf4, .int8, .block8], [Weight.Products.f32, .bf16])
+  @Test(arguments: [Weight.Kind.nf4, .int8, .packed], [Weight.Products.f32, .bf16])
   func manyTilesAreOneProduct(kind: Weight.Kind, products: Weight.Products) throws {
     var numbers = Numbers(23)
     let w = Self.weight(&numbers, 1600, 2112, kind, products)
@@ -174,34 +179,16 @@ import Testing
     let values = numbers.matrix(128, 896)
     let count = 128 * 896
     #expect(Weight(values, kind: .int8).byteCount == count + 128 * 4)
-    #expect(Weight(values, kind: .block8).byteCount == count + count / 32 * 4)
     #expect(Weight(values, kind: .nf4, doubleQuant: false).byteCount == count / 2 + count / 64 * 4)
     #expect(Weight(values, kind: .nf4).byteCount == count / 2 + count / 64 + 7 * 4)
   }
 
-  /// What was a whole number times a scale comes back bit for bit, with scales for 16 numbers as for 32.
-  @Test(arguments: [16, 32]) func scaledCodesAreKeptExactly(blockSize: Int) {
-    var numbers = Numbers(30)
-    let (rows, columns) = (70, 96)
-    let values = Matrix(rows, columns)
-    var scales = (0..<rows * columns / blockSize).map { _ in numbers.matrix(1, 1)[0, 0] * 1e-3 }
-    scales[3] = 0
-    for index in 0..<rows * columns {
-      let code = Float(Int8(truncatingIfNeeded: Int(numbers.bits() % 256)))
-      values[index / columns, index % columns] = code * scales[index / blockSize]
-    }
-    let w = Weight(rows: rows, columns: columns, blockSize: blockSize, products: .bf16, threads: Threads(2)) {
-      $1.copy(from: values.rows($0))
-      return Array(scales[$0.lowerBound * columns / blockSize..<$0.upperBound * columns / blockSize])
-    }
-    #expect(w.kind == .block8 && zip(w.dequantised.elements, values.elements).allSatisfy { $0 == $1 })
-  }
-
-  @Test(arguments: [Weight.Kind.nf4, .int8]) func gatherGivesTheDequantisedRows(kind: Weight.Kind) {
+  @Test(arguments: [(Weight.Kind.nf4, 33), (.int8, 33), (.packed, 64)])
+  func gatherGivesTheDequantisedRows(kind: Weight.Kind, columns: Int) {
     var numbers = Numbers(27)
-    let w = Weight(numbers.matrix(50, 33), kind: kind)
+    let w = Self.weight(&numbers, 50, columns, kind, .f32)
     for backend in backends as [any Backend] + [reference] {
-      let out = Matrix(4, 33)
+      let out = Matrix(4, columns)
       backend.gather(w, rows: [49, 0, 7, 7], into: out)
       #expect(sameBits(out, w.dequantised.gathering([49, 0, 7, 7])))
     }

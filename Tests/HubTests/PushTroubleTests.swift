@@ -127,6 +127,7 @@ private let files = PushBench.files
       try bench.push()
       #expect(bench.there?.files["notes.txt"] != nil && bench.there?.files["README.md"] == files["README.md"])
       #expect(bench.there?.commits.count == 1 && bench.server.state.uploads.count == 2)
+      #expect(bench.server.requests.count { $0.path.contains("/commit/") } == 2)
     }
   }
 }

@@ -12,7 +12,7 @@ import Testing
 ///     LORAPRESS_MEMORY_BATCH        rows × tokens of a step, all supervised: "4x256" unless given
 ///     LORAPRESS_MEMORY_CHECKPOINT   1 switches gradient checkpointing on
 ///     LORAPRESS_MEMORY_DORA         1 takes a DoRA adapter
-///     LORAPRESS_MEMORY_WEIGHTS      f32, int8 or nf4 (double quantisation) in place of bf16
+///     LORAPRESS_MEMORY_WEIGHTS      f32, int8, gguf or nf4 (double quantisation) in place of bf16
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["LORAPRESS_MEMORY_MODEL"] != nil))
 struct Memory {
   @Test func aModelOfThisShapeTrainsAndGenerates() throws {
@@ -24,6 +24,7 @@ struct Memory {
 
     let kinds: [String: WeightPrecision] = [
       "f32": .f32, "bf16": .bf16, "int8": .int8(products: .bf16), "nf4": .nf4(doubleQuant: true, products: .bf16),
+      "gguf": .gguf(products: .bf16),
     ]
     let weights = environment["LORAPRESS_MEMORY_WEIGHTS"] ?? "bf16"
     let precision = try #require(kinds[weights])

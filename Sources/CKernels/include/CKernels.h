@@ -169,22 +169,66 @@ void ck_int8_to_bf16(
 /// y (rows, n) ← y · absmax / 127 of its column + bias (null if there is none).
 void ck_int8_finish(long rows, long n, const float *absmax, const float *bias, float *y, long y_stride);
 
-// 8-bit codes with a scale for every 1 << shift (16 or 32) of them (block8.c); rows are whole numbers of such blocks.
+// Codes of 4 to 8 bits as GGUF's blocks hold them (packed.c): sixteen rows side by side, the last ones filled up.
 
-/// codes (n) ← x / its scale, a whole number from -128 to 127 but for the rounding of x.
-void ck_block8_codes(long n, const float *x, const float *scales, long shift, int8_t *codes);
-/// out (rows, columns) ← code · scale of the numbers from `first` on; the next row begins `stride` numbers later.
-void ck_block8_to_f32(
-    long rows, long columns, const int8_t *codes, const float *scales, long first, long stride, long shift, float *out,
-    long out_stride);
+/// GGUF's formats.
+enum {
+  CK_PACKED_Q4_0, CK_PACKED_Q4_1, CK_PACKED_Q5_0, CK_PACKED_Q5_1, CK_PACKED_Q8_0, CK_PACKED_Q4_K, CK_PACKED_Q5_K,
+  CK_PACKED_Q6_K
+};
+
+/// Which instructions the product of few rows uses.
+enum { CK_PACKED_PORTABLE, CK_PACKED_AVX2, CK_PACKED_VNNI };
+
+/// A packed weight of rows of `columns` numbers, whole chunks.
+typedef struct {
+  const uint8_t *bytes;
+  long columns;
+  /// CK_PACKED_Q…
+  int format;
+  /// CK_PACKED_…, at most ck_packed_fastest_path().
+  int path;
+} ck_packed;
+
+/// The best path of this CPU.
+int ck_packed_fastest_path(void);
+/// The bytes of sixteen rows' chunk, how many columns it has, and how many of them share a scale (0: there are no scales).
+long ck_packed_chunk_bytes(int format);
+long ck_packed_chunk_columns(int format);
+long ck_packed_block_columns(int format);
+
+/// Rows taken apart, each array row by row: a code a number, scales and minima a block, factors and least factors (binary16) a chunk.
+/// A number is (factor · scale) · (code − zero) − least · minimum.
+typedef struct {
+  const uint8_t *codes, *scales, *minima;
+  const uint16_t *factors, *least;
+} ck_packed_parts;
+
+/// Packs up to sixteen rows of `columns` numbers into their chunks.
+void ck_packed_take(int format, const ck_packed_parts *from, long rows, long columns, uint8_t *to);
+/// The first row with a factor that is NaN or infinite; -1 if all are finite.
+long ck_packed_first_not_finite(const ck_packed *w, long rows);
+/// out (rows, columns) ← the numbers of these rows and columns.
+void ck_packed_to_f32(const ck_packed *w, long row, long rows, long column, long columns, float *out, long out_stride);
 /// The same, each rounded to the nearest bfloat16.
-void ck_block8_to_bf16(
-    long rows, long columns, const int8_t *codes, const float *scales, long first, long stride, long shift,
-    uint16_t *out, long out_stride);
-/// y (rows, n) ← x (rows, k) · wᵀ + bias with w the n rows of k codes.
-void ck_linear_few_block8(
-    long rows, long n, long k, const float *x, long x_stride, const int8_t *codes, const float *scales, long shift,
-    const float *bias, float *y, long y_stride);
+void ck_packed_to_bf16(
+    const ck_packed *w, long row, long rows, long column, long columns, uint16_t *out, long out_stride);
+
+/// Rows of k numbers rounded to 8 bits in blocks of 32: codes (rows, k), scales and scale · sum of codes (rows, k/32), sums of sixteen codes
+/// (rows, k/16).
+typedef struct {
+  long rows;
+  const int8_t *codes;
+  const float *scales, *sums;
+  const int32_t *halves;
+} ck_int8_rows;
+
+/// Rounds x (rows, k): a block's absolute maximum becomes 127.
+void ck_int8_round(
+    long rows, long k, const float *x, long x_stride, int8_t *codes, float *scales, float *sums, int32_t *halves);
+/// y (rows, n) ← x · w[first..<first + n]ᵀ + bias; first is a multiple of 16. Products of codes are exact, the rest is float32.
+void ck_packed_few_rows(
+    const ck_packed *w, long first, long n, const ck_int8_rows *x, const float *bias, float *y, long y_stride);
 
 // Products of bfloat16 numbers with float32 sums (bfloat16_products.c), only where ck_bf16_products_here().
 

@@ -25,8 +25,21 @@ void cq_q6_k(const uint8_t *in, float *out, size_t blocks);
 void cq_to_q4_0(const float *in, uint8_t *out, size_t blocks);
 void cq_to_q8_0(const float *in, uint8_t *out, size_t blocks);
 
-// The scales of formats whose numbers are a whole number times a scale: one for 32 numbers (Q8_0, Q5_0) or 16 (Q6_K).
+// Blocks taken apart: a number is (factor · scale) · (code − zero) − least · minimum, with the zero of the format (8 of Q4_0, 16 of Q5_0,
+// 128 of Q8_0, 32 of Q6_K, else none).
 
-void cq_q8_0_scales(const uint8_t *in, float *scales, size_t blocks);
-void cq_q5_0_scales(const uint8_t *in, float *scales, size_t blocks);
-void cq_q6_k_scales(const uint8_t *in, float *scales, size_t blocks);
+/// Room for what the blocks hold, in their order: 32 or 256 codes a block, its scales and minima (8, or 16 scales of Q6_K; blocks of 32 have
+/// none), its factor and least factor (binary16). What a format doesn't have may be null.
+typedef struct {
+  uint8_t *codes, *scales, *minima;
+  uint16_t *factors, *least;
+} cq_parts;
+
+void cq_q4_0_parts(const uint8_t *in, cq_parts out, size_t blocks);
+void cq_q4_1_parts(const uint8_t *in, cq_parts out, size_t blocks);
+void cq_q5_0_parts(const uint8_t *in, cq_parts out, size_t blocks);
+void cq_q5_1_parts(const uint8_t *in, cq_parts out, size_t blocks);
+void cq_q8_0_parts(const uint8_t *in, cq_parts out, size_t blocks);
+void cq_q4_k_parts(const uint8_t *in, cq_parts out, size_t blocks);
+void cq_q5_k_parts(const uint8_t *in, cq_parts out, size_t blocks);
+void cq_q6_k_parts(const uint8_t *in, cq_parts out, size_t blocks);
