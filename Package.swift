@@ -29,7 +29,7 @@ let package = Package(
   products: [.executable(name: "lorapress", targets: ["lorapress"])],
   targets: [
     // System libraries, each behind a small C header of ours.
-    shim("CBlas", links: ["openblas"]),
+    shim("CBlas"),
     shim("COneDNN", links: ["dnnl", "gomp"]),
     shim("CKernels", flags: ["-O3", "-fno-math-errno", "-ffp-contract=off"]),
     shim("CQuants", flags: ["-O3", "-fno-math-errno", "-ffp-contract=off"]),

@@ -200,8 +200,8 @@ struct LaterEvaluation {
       throw UsageError("--name is a folder in the run and --out one elsewhere; give one of them")
     }
     let name = try arguments.value("--name") ?? defaultName()
-    guard RunFolder.isSafeName(name) else {
-      throw UsageError("--name must be letters, digits, '.', '-' and '_', not '\(name)'")
+    guard RunFolder.isSafeName(name), name != folder.review.lastPathComponent else {
+      throw UsageError("--name must be letters, digits, '.', '-' and '_', and no file of the run's, not '\(name)'")
     }
     let inRun = folder.at("evaluation/\(name)")
     let place = arguments.value("--out").map { URL(fileURLWithPath: $0).standardizedFileURL } ?? inRun

@@ -1,4 +1,3 @@
-import CBlas
 import CKernels
 import COneDNN
 import Synchronization
@@ -37,7 +36,6 @@ public final class CPUBackend: Backend {
     self.threads = Threads(threads)
     self.products = products
     self.bfloat16 = bfloat16
-    cb_use_calling_thread()
   }
 
   /// Elements under which a thread is not worth waking.

@@ -6,8 +6,7 @@ struct DatasetCard {
   let dataset: PreparedDataset
   let name: String
 
-  /// By which a card says who made it.
-  static let tag = "lorapress"
+  /// The folder in the card's code, until it is published under a name.
   static let ownPlace = "path/to/this/folder"
 
   var text: String { "---\n\(frontMatter.yaml())---\n\n\(body)" }
@@ -23,7 +22,7 @@ struct DatasetCard {
     var entries: [(String, YAMLNode)] = [("pretty_name", .text(name))]
     if dataset.isKorean { entries.append(("language", Self.list([.text("ko")]))) }
     entries += [
-      ("tags", Self.list([.text(Self.tag)])), ("task_categories", Self.list([.text("text-generation")])),
+      ("task_categories", Self.list([.text("text-generation")])),
       ("size_categories", Self.list([.text(Self.sizeCategory(dataset.report.counts.kept))])),
       ("configs", Self.list([.mapping([("config_name", .text("default")), ("data_files", Self.list(files))])])),
       ("dataset_info", .mapping([("config_name", .text("default")), ("features", features)])),

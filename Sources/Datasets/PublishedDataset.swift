@@ -4,6 +4,9 @@ import Runs
 
 /// A run's prepared rows as a repository of the Hub holds them: its card and the files that the card names.
 public enum PublishedDataset {
+  /// By which a published card says who made it.
+  private static let tag = "lorapress"
+
   /// Copies them into an empty folder. What was rejected stays at home.
   ///
   /// - Parameter repository: "USER/NAME", which the card's code then loads.
@@ -30,11 +33,11 @@ public enum PublishedDataset {
     try AtomicFile.write(published(text, front, repository), to: folder.appendingPathComponent("README.md"))
   }
 
-  /// The card with the repository's name in its code, and with the tag that cards of older runs lack.
+  /// The card with the repository's name in its code, and with the tag, unless it has tags of its own.
   static func published(_ text: String, _ front: YAMLNode?, _ repository: String) -> String {
     var text = text.replacing(DatasetCard.ownPlace, with: repository)
     if front?["tags"] == nil, let start = text.firstRange(of: "\n") {
-      text.insert(contentsOf: "tags: [\(DatasetCard.tag)]\n", at: start.upperBound)
+      text.insert(contentsOf: "tags: [\(tag)]\n", at: start.upperBound)
     }
     return text
   }

@@ -144,6 +144,7 @@ import Testing
         (1, ["--data", good.path, "--out", full.path], "holds other things"),
         (1, ["--data", good.path, "--out", program.run.at("evaluation").path], "holds other things"),
         (64, ["--data", good.path, "--name", "../x"], "--name must be"),
+        (64, ["--data", good.path, "--name", "review.json"], "--name must be"),
         (64, ["--data", good.path, "--name", "a", "--out", "b"], "give one of them"),
         (64, ["--merged", "--weights", "gguf"], "have no GGUF blocks"),
         (64, ["--weights", "nf5"], "--weights must be"), (64, ["--limit", "2"], "--limit belongs to --data"),

@@ -97,7 +97,7 @@ import Testing
     }
   }
 
-  /// A card of an older run has no tag; one that has tags of its own keeps them.
+  /// A prepared card has no tag; one that was given some keeps them.
   @Test func publishedCardsNameTheirRepositoryAndMaker() throws {
     func published(_ text: String) throws -> String {
       PublishedDataset.published(text, try YAMLNode(frontMatterOf: text, file: "README.md"), "kim/rows")
