@@ -70,7 +70,9 @@ struct LaterEvaluation {
     let place = try place()
     let meant = settings.model.weights
     let doubleQuant = settings.model.doubleQuant ?? true
-    let arithmetic = try Arithmetic(arguments, weights: meant, doubleQuant: doubleQuant)
+    // What was merged has numbers of its own: quantising them anew would be told as the merging's doing.
+    let held = isMerged && meant != .f32 ? .bf16 : meant
+    let arithmetic = try Arithmetic(arguments, weights: held, doubleQuant: doubleQuant)
     let own = try Arithmetic(weights: meant, compute: arguments.value("--compute"), doubleQuant: doubleQuant)
     let checkpoint = try adapterFolder(folder.url.path, output: outputFolder(arguments))
     let model = try OpenedModel(settings.model.name, project: project, console: console)
