@@ -68,7 +68,7 @@ public enum WeightPrecision: Sendable, Equatable {
   case bf16
   /// Rounded to bfloat16 but held and multiplied in float32, for a CPU without such instructions.
   case bf16InF32
-  /// The layers' matrices in bitsandbytes' NF4, embedding and head in what the products compute in, or as exactly in a GGUF file's blocks.
+  /// The layers' matrices in bitsandbytes' NF4, embedding and head in what the products compute in.
   case nf4(doubleQuant: Bool, products: Weight.Products)
   /// The layers' matrices in row-wise 8 bits, embedding and head as for NF4.
   case int8(products: Weight.Products)
@@ -189,20 +189,16 @@ private struct WeightReader {
     }
   }
 
-  /// A matrix outside the layers: embedding or head. Beside quantised layers it stays in a GGUF file's own blocks where it has some, which
-  /// hold the same numbers in a quarter to half of the memory.
+  /// A matrix outside the layers: embedding or head. Of quantised kinds only `gguf` keeps it in blocks: few rows are multiplied there with x
+  /// rounded to 8 bits, and the answers of a QLoRA run shall differ from its base by what was trained alone.
   func weight(_ name: String, _ rows: Int, _ columns: Int) throws -> Weight {
-    switch precision {
-    case .gguf(let products):
+    if case .gguf(let products) = precision {
       guard case .gguf = file else {
         throw ModelError(
           "\(file.source.file): has no GGUF blocks, which weights 'gguf' are; choose nf4, int8, bf16 or f32, or give a .gguf file"
         )
       }
       if let packed = try packed(name, rows, columns, products) { return packed }
-    case .nf4(_, .bf16), .int8(.bf16):
-      if let packed = try packed(name, rows, columns, .bf16) { return packed }
-    default: break
     }
     return try weight(name, rows, columns, precision.outsideLayers)
   }
