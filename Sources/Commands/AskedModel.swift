@@ -19,8 +19,6 @@ struct AskedModel {
   static let systemOption = Option(
     "--system", "TEXT",
     Words("a system prompt (default: the run's, else the template's)", ko: "시스템 프롬프트 (기본: 실행의 설정, 없으면 모델의 틀)"))
-  static let outputOption = Option(
-    "--output", "DIR", Words("where runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)"))
 
   /// How answers are generated.
   static func answerOptions(maxNewTokens: Int) -> [Option] {
@@ -101,12 +99,9 @@ struct AskedModel {
     let adapter = try (run?.folder.url.path ?? arguments.value("--adapter")).flatMap {
       withAdapter ? try adapterFolder($0, output: outputFolder(arguments)) : nil
     }
-    let model = try OpenedModel(name, project: Project.locate(), console: console)
-    if let run, let trained = run.record.model?.sha256, trained != model.resolved.sha256 {
-      throw RunsError(
-        "\(name): is not the model that \(run.folder.record.path) was trained on (sha256 \(trained)); get that one, or name this one with --model and --adapter"
-      )
-    }
+    let model =
+      try run?.openModel(console, otherwise: "name this one with --model and --adapter")
+      ?? OpenedModel(name, project: Project.locate(), console: console)
     // What is 4-bit in the file stays so unless another kind is asked for.
     if run == nil, model.file.holdsNF4 { arithmetic = try Arithmetic(arguments, weights: .nf4) }
     let decoder = try model.load(CPUBackend(), arithmetic, console: console)

@@ -13,7 +13,7 @@ enum ChatCommand {
       Option("--base", Words("the base model answers first; /tuned changes that", ko: "기반 모델부터 답합니다. /tuned로 바꿉니다")),
       AskedModel.systemOption,
     ] + AskedModel.answerOptions(maxNewTokens: maxNewTokens) + [
-      Arithmetic.weightsOption, Arithmetic.option, AskedModel.outputOption,
+      Arithmetic.weightsOption, Arithmetic.option, runsOption,
     ], example: "lorapress chat korean-textbooks-qwen2.5-0.5b"
   ) { arguments, console in
     let asked = try AskedModel(arguments, "chat", maxNewTokens: maxNewTokens)

@@ -31,7 +31,7 @@ enum ExportCommand {
         Words(
           "fails where the validation loss differs by more (default 0.05)",
           ko: "검증 손실이 이보다 더 달라지면 실패로 봅니다 (기본 0.05)")),
-      Option("--output", "DIR", Words("where runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+      runsOption,
     ], example: "lorapress export gguf korean-textbooks-qwen2.5-0.5b --type q8_0"
   ) { arguments, console in
     guard let word = arguments.positional.first, let kind = Kind(rawValue: word) else {
@@ -68,19 +68,11 @@ struct ExportWork {
     self.run = run
     self.arguments = arguments
     self.console = console
-    settings = try Experiment(file: run.config).settings
-    checkpoint = settings.training.adapterCheckpoint(of: run)
-    guard PEFTAdapter.isAdapter(checkpoint) else {
-      throw RunsError("\(checkpoint.path): the run has no finished checkpoint; train it first with `lorapress train`")
-    }
-    let record = try RecordFile.read(RunRecord.self, from: run.record)
-    opened = try OpenedModel(settings.model.name, project: Project.locate(), console: console)
-    if let trained = record.model?.sha256, trained != opened.resolved.sha256 {
-      throw RunsError(
-        "\(opened.resolved.path): is not the model that \(run.id) was trained on (its SHA-256 begins with \(opened.resolved.sha256.prefix(12)), not \(trained.prefix(12))); fetch that one, or train again"
-      )
-    }
-    if let trained = record.training?.adapterSha256, try adapterHash(checkpoint) != trained {
+    let named = try NamedRun(run.url.path, arguments, instead: "train it here to export it")
+    settings = named.settings
+    checkpoint = try adapterFolder(run.url.path, output: outputFolder(arguments))
+    opened = try named.openModel(console, otherwise: "train again")
+    if let trained = named.record.training?.adapterSha256, try adapterHash(checkpoint) != trained {
       throw RunsError(
         "\(checkpoint.path): the adapter has changed since it was trained (another SHA-256 than run.json's); train again"
       )

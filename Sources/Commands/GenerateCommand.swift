@@ -21,7 +21,7 @@ enum GenerateCommand {
       Option("--out", "OUT.jsonl", Words("where their answers go", ko: "답을 쓸 파일")),
     ] + AskedModel.answerOptions(maxNewTokens: 128) + [
       Option("--raw", Words("without the chat template", ko: "대화 틀 없이 그대로 이어 씁니다")), Arithmetic.weightsOption,
-      Arithmetic.option, AskedModel.outputOption,
+      Arithmetic.option, runsOption,
     ], example: "lorapress generate --model qwen2.5-coder-0.5b-instruct --prompt '대한민국의 수도는?'"
   ) { arguments, console in
     let asked = try AskedModel(arguments, "generate", maxNewTokens: 128)

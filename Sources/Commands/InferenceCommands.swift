@@ -19,7 +19,7 @@ enum InferenceCommands {
       Option("--data", "FILE", Words("JSONL rows of {\"messages\": […]}", ko: "{\"messages\": […]} 형식의 JSONL 파일")),
       AskedModel.adapterOption,
       Option("--json", Words("one JSON object", ko: "JSON 하나로 출력합니다")), Arithmetic.weightsOption,
-      Arithmetic.option, AskedModel.outputOption,
+      Arithmetic.option, runsOption,
     ], example: "lorapress score --model qwen2.5-coder-0.5b-instruct --data eval.jsonl --json"
   ) { arguments, console in
     try arguments.none("score")

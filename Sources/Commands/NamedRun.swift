@@ -24,4 +24,17 @@ struct NamedRun {
     }
     settings = try Experiment(file: folder.config, overrides: try arguments.overrides()).settings
   }
+
+  /// The model that the run was trained on; one whose file is another now is refused.
+  ///
+  /// - Parameter otherwise: what to do where that one isn't to be had.
+  func openModel(_ console: Console, otherwise: String) throws -> OpenedModel {
+    let model = try OpenedModel(settings.model.name, project: Project.locate(), console: console)
+    if let trained = record.model?.sha256, trained != model.resolved.sha256 {
+      throw RunsError(
+        "\(model.resolved.path): is not the model that \(folder.id) was trained on (its SHA-256 begins with \(model.resolved.sha256.prefix(12)), not \(trained.prefix(12))); fetch that one, or \(otherwise)"
+      )
+    }
+    return model
+  }
 }

@@ -18,7 +18,7 @@ enum PushCommand {
       Option(
         "--overwrite",
         Words("into a repository that LoraPress did not make, too", ko: "LoraPress가 만들지 않은 저장소에도 올립니다")),
-      Option("--output", "DIR", Words("where runs are (default: output)", ko: "실행 기록이 있는 폴더 (기본: output)")),
+      runsOption,
     ], example: "lorapress push korean-textbooks-qwen2.5-0.5b --repo kim/korean-textbooks-lora --dry-run"
   ) { arguments, console in
     let run = try runFolder(arguments.single("RUN", "push"), output: outputFolder(arguments))
