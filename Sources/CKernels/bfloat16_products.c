@@ -53,6 +53,10 @@ PAIRS_INLINE void transpose_words(__m512i r[16]) {
 PAIRS_INLINE __mmask32 first_halves(long count) { return count >= 32 ? 0xFFFFFFFFu : count <= 0 ? 0 : (1u << count) - 1; }
 PAIRS_INLINE __mmask16 first_words(long count) { return count >= 16 ? 0xFFFF : count <= 0 ? 0 : (__mmask16)((1u << count) - 1); }
 
+// How far ahead of their use the weight's numbers are fetched from the second cache, in numbers of a row and in rows: the processor does not
+// foresee lines that are a row apart.
+enum { COLUMNS_AHEAD = 96, ROWS_AHEAD = 32 };
+
 PAIRS void ck_bf16_pack_rows(const uint16_t *w, long stride, long n, long k, int vectors, uint16_t *panel) {
   for (int v = 0; v < vectors; v++) {
     for (long i = 0; i < k; i += 32) {
@@ -60,6 +64,7 @@ PAIRS void ck_bf16_pack_rows(const uint16_t *w, long stride, long n, long k, int
       __m512i lines[16];
       for (long a = 0; a < 16; a++) {
         long row = 16 * v + a;
+        _mm_prefetch((const char *)(w + row * stride + i + COLUMNS_AHEAD), _MM_HINT_T0);
         lines[a] = row < n ? _mm512_maskz_loadu_epi16(mask, w + row * stride + i) : _mm512_setzero_si512();
       }
       transpose_words(lines);
@@ -77,6 +82,10 @@ PAIRS void ck_bf16_pack_columns(const uint16_t *w, long stride, long n, long k, 
   for (long i = 0; i < k; i += 2) {
     uint16_t *to = panel + i / 2 * vectors * 32;
     for (int v = 0; v < vectors; v += 2) {
+      _mm_prefetch((const char *)(w + (i + ROWS_AHEAD) * stride + 16 * v), _MM_HINT_T0);
+      _mm_prefetch((const char *)(w + (i + ROWS_AHEAD + 1) * stride + 16 * v), _MM_HINT_T0);
+    }
+    for (int v = 0; v < vectors; v += 2) {
       __mmask32 mask = first_halves(n - 16 * v);
       __m512i first = _mm512_maskz_loadu_epi16(mask, w + i * stride + 16 * v);
       __m512i second = i + 1 < k ? _mm512_maskz_loadu_epi16(mask, w + (i + 1) * stride + 16 * v) : _mm512_setzero_si512();
@@ -88,10 +97,12 @@ PAIRS void ck_bf16_pack_columns(const uint16_t *w, long stride, long n, long k, 
 
 // MARK: Panels
 
-// How far ahead of its use the panel is fetched from the second cache, in numbers.
-enum { AHEAD = 1024 };
+// How far ahead of its use the panel is fetched from the second cache, in numbers. Over how many groups of rows the next panel is fetched:
+// earlier it would leave the second cache again before it is packed.
+enum { AHEAD = 1024, LAST_GROUPS = 64 };
 
-// ROWS rows of x against a panel of VECTORS registers a pair: every sum stays in a register.
+// ROWS rows of x against a panel of VECTORS registers a pair: every sum stays in a register. Meanwhile the next six rows of x come into
+// the second cache.
 #define PANEL_ROWS(ROWS, VECTORS)                                                                                  \
   PAIRS_INLINE void panel_##ROWS##_##VECTORS(                                                                    \
       long k, const uint16_t *x, long x_stride, const uint16_t *panel, int accumulate, float *y, long y_stride,  \
@@ -130,6 +141,13 @@ PAIRS_INLINE void fetch(const ck_next *next, long from, long to) {
   }
 }
 
+// Fetches the part of the result that up to six more rows give.
+PAIRS_INLINE void fetch_result(long rows, int vectors, const float *y, long y_stride) {
+  for (long t = 0; t < rows && t < 6; t++) {
+    for (int v = 0; v < vectors; v++) _mm_prefetch((const char *)(y + t * y_stride + 16 * v), _MM_HINT_T0);
+  }
+}
+
 #define PANEL(VECTORS)                                                                                             \
   PANEL_ROWS(1, VECTORS)                                                                                         \
   PANEL_ROWS(2, VECTORS)                                                                                         \
@@ -141,10 +159,13 @@ PAIRS_INLINE void fetch(const ck_next *next, long from, long to) {
       long m, long n, long k, const uint16_t *x, long x_stride, const uint16_t *panel, const ck_next *next,      \
       int accumulate, float *y, long y_stride) {                                                                 \
     long lines = next->rows * ((next->bytes + 63) / 64), groups = (m + 5) / 6;                                   \
+    long fetching = groups < LAST_GROUPS ? groups : LAST_GROUPS;                                                 \
     __mmask16 masks[VECTORS];                                                                                    \
     for (int v = 0; v < VECTORS; v++) masks[v] = first_words(n - 16 * v);                                        \
     for (long t = 0; t < m; t += 6, x += 6 * x_stride, y += 6 * y_stride) {                                      \
-      fetch(next, lines * (t / 6) / groups, lines * (t / 6 + 1) / groups);                                       \
+      long part = t / 6 - (groups - fetching);                                                                   \
+      if (part >= 0) fetch(next, lines * part / fetching, lines * (part + 1) / fetching);                        \
+      fetch_result(m - t - 6, VECTORS, y + 6 * y_stride, y_stride);                                              \
       switch (m - t) {                                                                                           \
         case 1: panel_1_##VECTORS(k, x, x_stride, panel, accumulate, y, y_stride, masks); break;                 \
         case 2: panel_2_##VECTORS(k, x, x_stride, panel, accumulate, y, y_stride, masks); break;                 \

@@ -107,6 +107,36 @@ KERNEL void ck_cross_entropy(
   }
 }
 
+KERNEL void ck_softmax_block(
+    long rows, long columns, const float *logits, long stride, float *maximum, float *sum, uint16_t *out, long out_stride,
+    float *shrinking, long shrinking_stride, long width) {
+  FAST_SUMS
+  for (long t = 0; t < rows; t++) {
+    const float *row = logits + t * stride;
+    uint16_t *to = out + t * out_stride;
+    float before = maximum[t], best = largest(columns, row);
+    if (best > before) {
+      float shrink = vector_exp(before - best);
+      sum[t] *= shrink;
+      for (long i = 0; i < width; i++) shrinking[t * shrinking_stride + i] *= shrink;
+      maximum[t] = best;
+    } else {
+      best = before;
+    }
+    float total = 0;
+    if (out) {
+      for (long i = 0; i < columns; i++) {
+        float p = vector_exp(row[i] - best);
+        total += p;
+        to[i] = float_to_bfloat16(p);
+      }
+    } else {
+      total = sum_of_exponentials(columns, row, best);
+    }
+    sum[t] += total;
+  }
+}
+
 KERNEL double ck_sum_of_squares(long n, const float *x) { return dot_product(n, x, x); }
 
 KERNEL long ck_argmax(long n, const float *x) {

@@ -58,6 +58,12 @@ public struct BFloat16Matrix: @unchecked Sendable {
     base = UnsafeMutableRawPointer(storage.base + offset).assumingMemoryBound(to: UInt16.self)
   }
 
+  /// A view of memory that `owner` keeps.
+  init(_ base: UnsafeMutablePointer<UInt16>, rows: Int, columns: Int, owner: AnyObject) {
+    (self.rows, self.columns, stride) = (rows, columns, Self.evenUp(columns))
+    (self.base, self.owner) = (base, owner)
+  }
+
   public init(_ rows: Int, _ columns: Int) {
     self.init(BFloat16Storage(count: Self.count(rows, columns)), rows: rows, columns: columns)
   }

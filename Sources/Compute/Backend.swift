@@ -100,6 +100,13 @@ public protocol Backend: Sendable {
   /// (softmax − onehot) · gradientScale; otherwise left as they were.
   func crossEntropy(logits: Matrix, targets: [Int32], gradientScale: Float?) -> [Float]
 
+  /// ``crossEntropy(logits:targets:gradientScale:)`` of hidden (N,D) · headᵀ, head (V,D), with the logits never whole in memory: their losses,
+  /// and with `gradientScale` dHidden (N,D) ← the gradient of gradientScale × Σ losses. Nil, and nothing done, where the backend has no better
+  /// way than the logits.
+  func headCrossEntropy(
+    _ hidden: Matrix, _ head: Weight, targets: [Int32], gradientScale: Float?, dHidden: Matrix?
+  ) -> [Float]?
+
   /// Inverted dropout: x ← x·mask/(1−p), where the mask of element i is drawn from (seed, i) by a counter-based
   /// generator, so that backward regenerates it. Same on every backend, bit for bit. out may be x itself. Where x holds some rows of a
   /// larger matrix, `rows` tells which: they get that matrix's masks.
@@ -131,6 +138,10 @@ extension Backend {
   public func dropout(_ x: Matrix, probability: Float, seed: UInt64, into out: Matrix) {
     dropout(x, rows: nil, probability: probability, seed: seed, into: out)
   }
+
+  public func headCrossEntropy(
+    _ hidden: Matrix, _ head: Weight, targets: [Int32], gradientScale: Float?, dHidden: Matrix?
+  ) -> [Float]? { nil }
 
   public func linearInputGradient(_ dy: Matrix, _ w: Weight, into dx: Matrix, accumulate: Bool) {
     linearInputGradient(.f32(dy), w, adding: nil, into: dx, accumulate: accumulate)

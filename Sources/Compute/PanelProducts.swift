@@ -22,36 +22,67 @@ extension CPUBackend {
     let minimum = max(1, (1 << 19) / (byPanels ? m * k * width : n * k))
     threads.split(byPanels ? panels : m, minimum: minimum, grain: byPanels ? 1 : 6) { part in
       let rows = byPanels ? 0..<m : part
-      let panelBytes = (max(depth, lowRank?.low.columns ?? 0) + 1) / 2 * 2 * width * 2
-      self.raw.use(panelBytes + right.tileBytes(width: width, depth: depth)) { room in
-        let panel = room.base.assumingMemoryBound(to: UInt16.self)
-        let tile = (room.base + panelBytes).assumingMemoryBound(to: UInt16.self)
+      let lowDepth = lowRank?.low.columns ?? 0
+      self.raw.use(PanelRoom.bytes(right, width: width, depth: max(depth, lowDepth))) { room in
+        let room = PanelRoom(room, width: width, depth: max(depth, lowDepth))
         for index in byPanels ? part : 0..<panels {
           let columns = index * width..<min(n, (index + 1) * width)
           let to = y.row(rows.lowerBound) + columns.lowerBound
           if let bias { ck_fill_rows(rows.count, columns.count, bias.pointer + columns.lowerBound, to, y.stride) }
-          for start in stride(from: 0, to: k, by: depth) {
-            let some = start..<min(k, start + depth)
-            right.pack(columns: columns, depth: some, vectors: vectors, tile: tile, into: panel)
-            let isLast = some.upperBound == k
-            var next = right.place(
-              columns: isLast ? columns.upperBound..<min(n, columns.upperBound + width) : columns,
-              depth: isLast ? 0..<depth : some.upperBound..<min(k, some.upperBound + depth))
-            ck_bf16_panel_product(
-              rows.count, columns.count, some.count, x.row(rows.lowerBound) + start, x.stride, panel, Int32(vectors),
-              &next, accumulate || bias != nil || start > 0 ? 1 : 0, to, y.stride)
-          }
+          let next = right.place(columns: columns.upperBound..<min(n, columns.upperBound + width), depth: 0..<depth)
+          panel(
+            x, rows, right, columns: columns, depth: 0..<k, next: next, room: room,
+            accumulate: accumulate || bias != nil, into: to, stride: y.stride)
           guard let (low, factor) = lowRank else { continue }
-          factor.pack(columns: columns, depth: 0..<low.columns, vectors: vectors, tile: tile, into: panel)
-          var nothing = ck_next(base: nil, rows: 0, bytes: 0, stride: 0)
-          ck_bf16_panel_product(
-            rows.count, columns.count, low.columns, low.row(rows.lowerBound), low.stride, panel, Int32(vectors),
-            &nothing,
-            1, to, y.stride)
+          panel(
+            low, rows, factor, columns: columns, depth: 0..<lowDepth, next: .nothing, room: room, accumulate: true,
+            into: to, stride: y.stride)
         }
       }
     }
   }
+
+  /// y (rows, columns) ← x · right[depth, columns], or added to y: column 0 of x meets the first of `depth`. Packs one panel after another,
+  /// and meanwhile fetches what will be packed next.
+  func panel(
+    _ x: BFloat16Matrix, _ rows: Range<Int>, _ right: RightFactor, columns: Range<Int>, depth: Range<Int>,
+    next: ck_next, room: PanelRoom, accumulate: Bool, into y: UnsafeMutablePointer<Float>, stride yStride: Int
+  ) {
+    for start in stride(from: depth.lowerBound, to: depth.upperBound, by: Self.panelDepth) {
+      let some = start..<min(depth.upperBound, start + Self.panelDepth)
+      let rest = some.upperBound..<min(depth.upperBound, some.upperBound + Self.panelDepth)
+      right.pack(columns: columns, depth: some, vectors: room.vectors, tile: room.tile, into: room.panel)
+      var next = rest.isEmpty ? next : right.place(columns: columns, depth: rest)
+      ck_bf16_panel_product(
+        rows.count, columns.count, some.count, x.row(rows.lowerBound) + start - depth.lowerBound, x.stride, room.panel,
+        Int32(room.vectors), &next, accumulate || start > depth.lowerBound ? 1 : 0, y, yStride)
+    }
+  }
+}
+
+/// What a thread packs panels of up to `width` columns into.
+struct PanelRoom {
+  let vectors: Int
+  let panel: UnsafeMutablePointer<UInt16>
+  /// For dequantised numbers on their way into the panel.
+  let tile: UnsafeMutablePointer<UInt16>
+
+  private static func panelBytes(_ width: Int, _ depth: Int) -> Int { (depth + 1) / 2 * 2 * width * 2 }
+
+  /// The memory that this takes for panels of `right` that are up to `depth` deep.
+  static func bytes(_ right: RightFactor, width: Int, depth: Int) -> Int {
+    panelBytes(width, depth) + right.tileBytes(width: width, depth: depth)
+  }
+
+  init(_ room: RawRoom, offset: Int = 0, width: Int, depth: Int) {
+    vectors = width / 16
+    panel = (room.base + offset).assumingMemoryBound(to: UInt16.self)
+    tile = (room.base + offset + Self.panelBytes(width, depth)).assumingMemoryBound(to: UInt16.self)
+  }
+}
+
+extension ck_next {
+  static var nothing: ck_next { ck_next(base: nil, rows: 0, bytes: 0, stride: 0) }
 }
 
 /// The right factor of a product in bfloat16, (k,n) as it multiplies: bfloat16 numbers as they lie, or a quantised weight, a tile at a time.
@@ -91,7 +122,7 @@ struct RightFactor: @unchecked Sendable {
   /// Where the numbers of a panel lie.
   func place(columns: Range<Int>, depth: Range<Int>) -> ck_next {
     let (rows, some) = transposed ? (columns, depth) : (depth, columns)
-    guard !rows.isEmpty, !some.isEmpty else { return ck_next(base: nil, rows: 0, bytes: 0, stride: 0) }
+    guard !rows.isEmpty, !some.isEmpty else { return .nothing }
     switch numbers {
     case .bfloat16(let base, let step):
       return ck_next(

@@ -80,9 +80,7 @@ public final class DecoderSession {
   /// The runner for a step of so many tokens.
   private func runner(tokens: Int, dropoutSeed: UInt64?) -> LayerRunner {
     LayerRunner(
-      backend: backend, configuration: decoder.configuration, inverseFrequencies: decoder.inverseFrequencies,
-      adapter: adapter,
-      arena: arena, dropoutSeed: dropoutSeed, doraScales: doraScales,
+      decoder, adapter: adapter, arena: arena, dropoutSeed: dropoutSeed, doraScales: doraScales,
       precision: tokens < Operand.fewestRoundedRows ? .f32 : decoder.computes)
   }
 
@@ -243,6 +241,12 @@ public final class DecoderSession {
 
   /// The losses of `hidden` (N,D) against targets through the head, chunk by chunk; with `dHidden` also the gradient.
   private func head(_ hidden: Matrix, targets: [Int32], gradientScale: Float?, dHidden: Matrix?) -> [Float] {
+    // A trained head wants the gradient of its logits too.
+    let fused =
+      adapter?.lmHead?.gradient == nil || gradientScale == nil
+      ? backend.headCrossEntropy(
+        hidden, lmHead, targets: targets, gradientScale: gradientScale, dHidden: dHidden) : nil
+    if let fused { return fused }
     var losses: [Float] = []
     losses.reserveCapacity(targets.count)
     for start in stride(from: 0, to: targets.count, by: Self.headChunk) {

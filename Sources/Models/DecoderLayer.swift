@@ -84,9 +84,25 @@ struct LayerRunner {
   let dropoutSeed: UInt64?
   /// By a linear layer's path; empty unless the adapter is a DoRA one.
   let doraScales: [String: DoRAScale]
+  /// The adapter's A and B as products take them, by a linear layer's path: rounded once for the forward and the backward.
+  private var factors: [String: (a: Operand, b: Operand)] = [:]
   /// What the activations are kept in. In bfloat16 every step goes on with the rounded numbers, so that what is made again in the backward
   /// equals what was dropped.
   let precision: Weight.Products
+
+  init(
+    _ decoder: Decoder, adapter: LoraAdapter?, arena: Arena, dropoutSeed: UInt64?, doraScales: [String: DoRAScale],
+    precision: Weight.Products
+  ) {
+    (backend, configuration, inverseFrequencies) = (decoder.backend, decoder.configuration, decoder.inverseFrequencies)
+    (self.adapter, self.arena, self.dropoutSeed) = (adapter, arena, dropoutSeed)
+    (self.doraScales, self.precision) = (doraScales, precision)
+    for lora in adapter?.layers ?? [] { factors[lora.path] = (operand(lora.a), operand(lora.b)) }
+  }
+
+  func factors(of lora: LoraLayer) -> (a: Operand, b: Operand) {
+    factors[lora.path] ?? (operand(lora.a), operand(lora.b))
+  }
 
   private var heads: Int { configuration.numAttentionHeads }
   private var kvHeads: Int { configuration.numKeyValueHeads }

@@ -41,6 +41,8 @@ public final class LoraAdapter: Sendable {
   /// All A, B and magnitudes, then the modules trained whole, as one row.
   public let parameters: Matrix
   public let gradients: Matrix
+  /// The lowest decoder layer that needs a gradient: that of the lowest adapter, the first where the embedding is trained.
+  let lowestLayer: Int
   private let places: [String: Int]
 
   // region: attach-lora
@@ -93,6 +95,8 @@ public final class LoraAdapter: Sendable {
     self.configuration = configuration
     parameters = Matrix(buffers.parameters, offset: 0, rows: 1, columns: count)
     gradients = Matrix(buffers.gradients, offset: 0, rows: 1, columns: count)
+    let numbers = layers.compactMap { $0.path.split(separator: ".").dropFirst(2).first.flatMap { Int($0) } }
+    lowestLayer = modules.contains("model.embed_tokens") ? 0 : numbers.min() ?? 0
     places = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1.path, $0) })
   }
 
@@ -123,13 +127,6 @@ public final class LoraAdapter: Sendable {
   /// The head and the embedding that this adapter trains, if it does.
   var lmHead: SavedModule? { savedModules.first { $0.path == "lm_head" } }
   var embedTokens: SavedModule? { savedModules.first { $0.path == "model.embed_tokens" } }
-
-  /// The lowest decoder layer that needs a gradient: that of the lowest adapter, the first where the embedding is trained.
-  var lowestLayer: Int {
-    if embedTokens != nil { return 0 }
-    return layers.compactMap { layer in layer.path.split(separator: ".").dropFirst(2).first.flatMap { Int($0) } }.min()
-      ?? 0
-  }
 
   /// The layers that carry an adapter; a target or a pattern that matches nothing is an error.
   private static func matching(_ configuration: LoRAConfiguration, in all: [Linear]) throws -> [Linear] {

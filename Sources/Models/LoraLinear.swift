@@ -60,21 +60,21 @@ extension LayerRunner {
   /// low (T,r) ← scaling · input·Aᵀ, and the term low·Bᵀ.
   private func lowRank(_ lora: LoraLayer, _ input: Operand, low: Operand) -> LowRank {
     let wide = if case .f32(let matrix) = low { matrix } else { arena.matrix(low.rows, low.columns) }
-    backend.multiply(input, transposeA: false, operand(lora.a), transposeB: true, accumulate: false, into: wide)
+    backend.multiply(input, transposeA: false, factors(of: lora).a, transposeB: true, accumulate: false, into: wide)
     backend.scale(wide, by: lora.scaling)
     if case .bf16(let rounded) = low { backend.narrow(wide, into: rounded) }
-    return LowRank(low: low, factor: operand(lora.b))
+    return LowRank(low: low, factor: factors(of: lora).b)
   }
 
   /// Adds the gradients of A and B for d (T,out), the gradient of ``lowRank(_:_:low:)``'s term, and gives that of `input` as such a term.
   private func lowRankBackward(_ lora: LoraLayer, d: Operand, input: Operand, low: Operand) -> LowRank {
     backend.multiply(d, transposeA: true, low, transposeB: false, accumulate: true, into: lora.gradientB)
     let wide = arena.matrix(input.rows, lora.a.rows)
-    backend.multiply(d, transposeA: false, operand(lora.b), transposeB: false, accumulate: false, into: wide)
+    backend.multiply(d, transposeA: false, factors(of: lora).b, transposeB: false, accumulate: false, into: wide)
     backend.scale(wide, by: lora.scaling)
     let dLow = operand(wide)
     backend.multiply(dLow, transposeA: true, input, transposeB: false, accumulate: true, into: lora.gradientA)
-    return LowRank(low: dLow, factor: operand(lora.a))
+    return LowRank(low: dLow, factor: factors(of: lora).a)
   }
 
   /// The product of a term of ``lowRankBackward(_:d:input:low:)`` alone.

@@ -73,6 +73,11 @@ void ck_rms_norm_backward(
 void ck_cross_entropy(
     long rows, long columns, float *logits, long stride, const int32_t *targets, int write_gradient, float scale,
     float *loss);
+/// Some columns of each row's logits join its running maximum and its sum of e^(logit − maximum), which begin as -inf and 0. Unless NULL, `out`
+/// gets these exponentials in bfloat16. Where the maximum grows, the row of `shrinking` (rows, width) shrinks as the sum does.
+void ck_softmax_block(
+    long rows, long columns, const float *logits, long stride, float *maximum, float *sum, uint16_t *out, long out_stride,
+    float *shrinking, long shrinking_stride, long width);
 /// The sum of squares of n elements.
 double ck_sum_of_squares(long n, const float *x);
 /// The index of the first largest of n elements; NaN never wins (0 if there is nothing else).
