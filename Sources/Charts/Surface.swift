@@ -7,6 +7,7 @@ final class Surface {
   let type: Typesetter
   let pixelWidth: Int
   let pixelHeight: Int
+  private let pixels: PixelMemory
   private let surface: OpaquePointer
   private let cairo: OpaquePointer
 
@@ -16,8 +17,12 @@ final class Surface {
     self.type = type
     pixelWidth = Int((format.width * format.scale).rounded())
     pixelHeight = Int((format.height * format.scale).rounded())
+    let stride = cairo_format_stride_for_width(CAIRO_FORMAT_RGB24, Int32(pixelWidth))
+    guard stride > 0, pixelHeight > 0 else { throw ChartsError.drawing("no surface of \(pixelWidth)x\(pixelHeight)") }
+    pixels = PixelMemory(byteCount: Int(stride) * pixelHeight)
     guard
-      let surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(pixelWidth), Int32(pixelHeight)),
+      let surface = cairo_image_surface_create_for_data(
+        pixels.base, CAIRO_FORMAT_RGB24, Int32(pixelWidth), Int32(pixelHeight), stride),
       let cairo = cairo_create(surface)
     else { throw ChartsError.drawing("no surface") }
     self.surface = surface
@@ -31,6 +36,7 @@ final class Surface {
   deinit {
     cairo_destroy(cairo)
     cairo_surface_destroy(surface)
+    pixels.giveBack()
   }
 
   /// Hands out the finished pixels. Throws where Cairo met an error on the way.
