@@ -51,19 +51,15 @@ struct LaterEvaluation {
 
   private let arguments: Arguments
   private let console: Console
-  private let folder: RunFolder
-  private let settings: ExperimentSettings
-  private let project: Project
+  private let named: NamedRun
+  private var folder: RunFolder { named.folder }
+  private var settings: ExperimentSettings { named.settings }
 
   init(_ arguments: Arguments, _ console: Console) throws {
     self.arguments = arguments
     self.console = console
-    project = try Project.locate()
     let argument = try arguments.single("RUN", "evaluate")
-    let run = try NamedRun(
-      argument, arguments, instead: "`lorapress score --adapter` measures its loss")
-    folder = run.folder
-    settings = run.settings
+    named = try NamedRun(argument, arguments, instead: "`lorapress score --adapter` measures its loss")
   }
 
   func run() throws {
@@ -75,7 +71,7 @@ struct LaterEvaluation {
     let arithmetic = try Arithmetic(arguments, weights: held, doubleQuant: doubleQuant)
     let own = try Arithmetic(weights: meant, compute: arguments.value("--compute"), doubleQuant: doubleQuant)
     let checkpoint = try adapterFolder(folder.url.path, output: outputFolder(arguments))
-    let model = try OpenedModel(settings.model.name, project: project, console: console)
+    let model = try named.openModel(console, otherwise: "train again")
     let (questions, lossRows, file) = try rows(model)
     let evaluation = AdapterEvaluation(
       tokenizer: model.tokenizer, settings: settings.evaluation, questions: questions, lossRows: lossRows,

@@ -189,4 +189,17 @@ import Testing
       #expect(refused.code == 1 && refused.errors.contains("bad.jsonl:1"), "\(refused.errors)")
     }
   }
+
+  @Test func anotherModelThanTheRunsIsRefused() throws {
+    try Program.withRun { program, model in
+      let before = try own(program)
+      let weights = model.appendingPathComponent("model.safetensors")
+      var numbers = try Data(contentsOf: weights)
+      numbers[numbers.count - 2] ^= 1
+      try numbers.write(to: weights)
+      let done = try evaluate(program, ["--weights", "bf16"])
+      #expect(done.code == 1 && done.errors.contains("is not the model that tiny was trained on"), "\(done.errors)")
+      #expect(try own(program) == before)
+    }
+  }
 }
