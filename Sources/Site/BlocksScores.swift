@@ -15,7 +15,6 @@ extension Blocks {
     }
     var columns = [
       DataTable.Column(name: words.pick("시험 질문", "Questions")), DataTable.Column(name: words.pick("모델", "Model")),
-      DataTable.Column(name: "n", isNumeric: true),
     ]
     columns += metrics.map { DataTable.Column(name: ScoreName.label($0), isNumeric: true) }
     columns.append(DataTable.Column(name: words.pick("스스로 끝냄", "Ended by itself"), isNumeric: true))
@@ -23,7 +22,7 @@ extension Blocks {
     for set in evaluation.setNames {
       guard let pair = evaluation.sets[set] else { continue }
       for (name, corpus, other) in [("base", pair.base, pair.tuned), ("LoRA", pair.tuned, pair.base)] {
-        var row: [Rich] = [.text(words.kind(set)), .text(name), .text(NumberFormat.grouped(corpus.questions))]
+        var row: [Rich] = [.text(words.kind(set)), .text(name)]
         for metric in metrics { row.append(score(metric, corpus.scores[metric], other.scores[metric]?.value)) }
         row.append(.text("\(corpus.stopped)/\(corpus.questions)"))
         rows.append(row)
@@ -31,7 +30,7 @@ extension Blocks {
       guard let deltas = evaluation.deltas?[set] else { continue }
       let cells = metrics.map { name in deltas[name].map { delta($0, decimals: ScoreName.decimals(name)) } ?? .text("—")
       }
-      rows.append([.text(words.kind(set)), .text(words.difference), .text("")] + cells + [.text("")])
+      rows.append([.text(words.kind(set)), .text(words.difference)] + cells + [.text("")])
     }
     let hasMatches = metrics.contains("f1") || metrics.contains("exact_match")
     let hundred =
@@ -66,17 +65,20 @@ extension Blocks {
       notes.append(NumberFormat.interval(ends[0], ends[1], decimals: min(decimals, 2)))
     }
     if let p = delta.pValue { notes.append("p\u{A0}=\u{A0}\(NumberFormat.fixed(p, decimals: 3))") }
-    if delta.isClear == false { notes.append(words.noDifference) }
-    return notes.isEmpty ? value : noted(value, notes)
+    return noted(value, notes, remark: delta.isClear == false ? words.noDifference : nil)
   }
 
-  /// A value with notes below it; on one line in Markdown.
-  private func noted(_ value: Rich, _ notes: [String]) -> Rich {
-    let line = notes.joined(separator: ", ")
-    return value
-      + Rich(
-        html: "<br><span class=\"interval\">\(notes.map(Escape.html).joined(separator: "<br>"))</span>",
-        markdown: " \(Escape.markdown(line))", plain: " \(line)")
+  /// A value with notes below it, each on a line of its own, and a remark that may wrap; on one line in Markdown.
+  private func noted(_ value: Rich, _ notes: [String], remark: String? = nil) -> Rich {
+    let all = notes + (remark.map { [$0] } ?? [])
+    guard !all.isEmpty else { return value }
+    var html = ""
+    if !notes.isEmpty {
+      html += "<br><span class=\"interval\">\(notes.map(Escape.html).joined(separator: "<br>"))</span>"
+    }
+    if let remark { html += "<br><span class=\"interval remark\">\(Escape.html(remark))</span>" }
+    let line = all.joined(separator: ", ")
+    return value + Rich(html: html, markdown: " \(Escape.markdown(line))", plain: " \(line)")
   }
 
   private func signatures(_ evaluation: EvaluationRecord, _ metrics: [String]) -> Rich {
