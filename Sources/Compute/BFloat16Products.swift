@@ -138,10 +138,7 @@ extension CPUBackend {
     _ x: Operand, _ w: Weight, transposed: Bool, bias: Matrix?, adding lowRank: LowRank?, accumulate: Bool,
     into y: Matrix
   ) {
-    var term: (low: BFloat16Matrix, factor: RightFactor)?
-    if let lowRank, case .bf16(let low) = lowRank.low, case .bf16(let factor) = lowRank.factor {
-      term = (low, RightFactor(factor, transposed: transposed))
-    }
+    let term = lowRank?.rounded(transposed: transposed)
     rounded(x) { x in
       product(
         x, RightFactor(w, transposed: transposed), bias: bias, adding: term, accumulate: accumulate, into: y)
@@ -157,8 +154,8 @@ extension CPUBackend {
     adding term: (low: BFloat16Matrix, factor: RightFactor)? = nil, accumulate: Bool, into y: Matrix
   ) {
     guard y.rows > 0, y.columns > 0 else { return }
-    if bfloat16 == .panels, x.columns > 0, term?.low.columns ?? 0 <= Self.panelDepth {
-      return panelProduct(x, right, bias: bias, adding: term, accumulate: accumulate, into: y)
+    if bfloat16 == .panels, x.columns > 0 {
+      return panelProduct(x, right, bias: bias, adding: term, accumulate: accumulate, into: .f32(y))
     }
     if let bias {
       eachRows(y) { ck_fill_rows($0.count, y.columns, bias.pointer, y.row($0.lowerBound), y.stride) }
@@ -205,5 +202,13 @@ extension CPUBackend {
     sgemm(
       false, transposed, x.rows, n, x.columns, 1, wide.pointer, max(1, x.columns), weight.pointer, columns,
       accumulate ? 1 : 0, y, yStride)
+  }
+}
+
+extension LowRank {
+  /// Both factors, where they are in bfloat16.
+  func rounded(transposed: Bool) -> (low: BFloat16Matrix, factor: RightFactor)? {
+    guard case .bf16(let low) = low, case .bf16(let factor) = factor else { return nil }
+    return (low, RightFactor(factor, transposed: transposed))
   }
 }

@@ -24,6 +24,9 @@ public protocol Backend: Sendable {
   /// of `out` columns. x is rounded where ``Weight/computes`` is bfloat16, but may stay exact when it has a handful of rows.
   func linear(_ x: Operand, _ w: Weight, bias: Matrix?, adding lowRank: LowRank?, into y: Matrix)
 
+  /// The same, rounded to bfloat16 at the end.
+  func linear(_ x: Operand, _ w: Weight, bias: Matrix?, adding lowRank: LowRank?, into y: BFloat16Matrix)
+
   /// dx (T,in) ← dy (T,out) · w, and with a low-rank term + low (T,r) · factor, factor (r,in); added to dx when `accumulate`. dy is rounded
   /// where ``Weight/computes`` is bfloat16.
   func linearInputGradient(_ dy: Operand, _ w: Weight, adding lowRank: LowRank?, into dx: Matrix, accumulate: Bool)
@@ -137,6 +140,12 @@ extension Backend {
 
   public func dropout(_ x: Matrix, probability: Float, seed: UInt64, into out: Matrix) {
     dropout(x, rows: nil, probability: probability, seed: seed, into: out)
+  }
+
+  public func linear(_ x: Operand, _ w: Weight, bias: Matrix?, adding lowRank: LowRank?, into y: BFloat16Matrix) {
+    let wide = Matrix(y.rows, y.columns)
+    linear(x, w, bias: bias, adding: lowRank, into: wide)
+    narrow(wide, into: y)
   }
 
   public func headCrossEntropy(

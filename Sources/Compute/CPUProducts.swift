@@ -40,6 +40,24 @@ extension CPUBackend {
     }
   }
 
+  public func linear(_ x: Operand, _ w: Weight, bias: Matrix?, adding lowRank: LowRank?, into y: BFloat16Matrix) {
+    precondition(x.columns == w.columns && y.columns == w.rows && y.rows == x.rows)
+    precondition(bias == nil || bias?.rows == 1 && bias?.columns == w.rows)
+    let term = lowRank?.rounded(transposed: true)
+    let isRounded = (lowRank == nil) == (term == nil)
+    if bfloat16 == .panels, w.computes == .bf16, x.rows > CPUBackend.fewRows, w.columns > 0, isRounded {
+      return rounded(x) {
+        panelProduct(
+          $0, RightFactor(w, transposed: true), bias: bias, adding: term, accumulate: false, into: .bf16(y))
+      }
+    }
+    wide.use(y.rows * y.columns) { room in
+      let result = Matrix(room, offset: 0, rows: y.rows, columns: y.columns)
+      linear(x, w, bias: bias, adding: lowRank, into: result)
+      narrow(result, into: y)
+    }
+  }
+
   public func linearInputGradient(
     _ dy: Operand, _ w: Weight, adding lowRank: LowRank?, into dx: Matrix, accumulate: Bool
   ) {

@@ -6,11 +6,11 @@ extension CPUBackend {
   /// second cache too.
   static let panelDepth = 1024
 
-  /// y (m,n) ← x (m,k) · right + bias + low (m,r) · factor, or added to y when `accumulate`. Each thread packs a panel and multiplies all
-  /// rows with it; the low-rank term comes on top while that part of y is still in a cache.
+  /// y (m,n) ← x (m,k) · right + bias + low (m,r) · factor, or added to y (in float32) when `accumulate`. Each thread packs a panel and multiplies all
+  /// rows with it; the low-rank term comes on top while that part of y is still in a cache, and so does rounding where y is in bfloat16.
   func panelProduct(
     _ x: BFloat16Matrix, _ right: RightFactor, bias: Matrix?,
-    adding lowRank: (low: BFloat16Matrix, factor: RightFactor)? = nil, accumulate: Bool, into y: Matrix
+    adding lowRank: (low: BFloat16Matrix, factor: RightFactor)? = nil, accumulate: Bool, into y: Operand
   ) {
     let (m, n, k) = (y.rows, y.columns, x.columns)
     let vectors = n <= 16 ? 1 : n <= 32 ? 2 : 4
@@ -23,23 +23,34 @@ extension CPUBackend {
     threads.split(byPanels ? panels : m, minimum: minimum, grain: byPanels ? 1 : 6) { part in
       let rows = byPanels ? 0..<m : part
       let lowDepth = lowRank?.low.columns ?? 0
-      self.raw.use(PanelRoom.bytes(right, width: width, depth: max(depth, lowDepth))) { room in
-        let room = PanelRoom(room, width: width, depth: max(depth, lowDepth))
+      let panelDepth = max(depth, min(lowDepth, Self.panelDepth))
+      let sumBytes = if case .bf16 = y { rows.count * width * 4 } else { 0 }
+      self.raw.use(sumBytes + PanelRoom.bytes(right, width: width, depth: panelDepth)) { raw in
+        let room = PanelRoom(raw, offset: sumBytes, width: width, depth: panelDepth)
         for index in byPanels ? part : 0..<panels {
           let columns = index * width..<min(n, (index + 1) * width)
-          let to = y.row(rows.lowerBound) + columns.lowerBound
-          if let bias { ck_fill_rows(rows.count, columns.count, bias.pointer + columns.lowerBound, to, y.stride) }
+          let (to, stride) =
+            if case .f32(let y) = y { (y.row(rows.lowerBound) + columns.lowerBound, y.stride) } else {
+              (raw.base.assumingMemoryBound(to: Float.self), width)
+            }
+          if let bias { ck_fill_rows(rows.count, columns.count, bias.pointer + columns.lowerBound, to, stride) }
           let next = right.place(columns: columns.upperBound..<min(n, columns.upperBound + width), depth: 0..<depth)
           panel(
             x, rows, right, columns: columns, depth: 0..<k, next: next, room: room,
-            accumulate: accumulate || bias != nil, into: to, stride: y.stride)
-          guard let (low, factor) = lowRank else { continue }
-          panel(
-            low, rows, factor, columns: columns, depth: 0..<lowDepth, next: .nothing, room: room, accumulate: true,
-            into: to, stride: y.stride)
+            accumulate: accumulate || bias != nil, into: to, stride: stride)
+          if let (low, factor) = lowRank {
+            panel(
+              low, rows, factor, columns: columns, depth: 0..<lowDepth, next: .nothing, room: room, accumulate: true,
+              into: to, stride: stride)
+          }
+          if case .bf16(let y) = y {
+            ck_to_bf16(
+              rows.count, columns.count, to, stride, y.row(rows.lowerBound) + columns.lowerBound, y.stride)
+          }
         }
       }
     }
+    if case .bf16(let y) = y { y.clearPadding(0..<m) }
   }
 
   /// y (rows, columns) ← x · right[depth, columns], or added to y: column 0 of x meets the first of `depth`. Packs one panel after another,

@@ -127,15 +127,6 @@ struct LayerRunner {
     if case .bf16(let rounded) = kept { backend.round(x, into: rounded) }
   }
 
-  /// `kept` ← the layer's product of x.
-  private func linear(_ layer: Linear, _ x: Operand, _ s: LayerActivations, keeping kept: Operand) {
-    let mark = arena.mark
-    let y = workplace(for: kept)
-    linear(layer, x, s, into: y)
-    if case .bf16(let rounded) = kept { backend.narrow(y, into: rounded) }
-    arena.reset(to: mark)
-  }
-
   /// What was kept, in float32.
   func restored(_ kept: Operand) -> Matrix {
     guard case .bf16(let rounded) = kept else { return kept.widened }

@@ -17,6 +17,24 @@ extension LayerRunner {
     arena.reset(to: mark)
   }
 
+  /// `kept` ← the same, rounded where that is in bfloat16.
+  func linear(_ layer: Linear, _ x: Operand, _ s: LayerActivations, keeping kept: Operand) {
+    let mark = arena.mark
+    switch kept {
+    case .f32(let y): linear(layer, x, s, into: y)
+    case .bf16(let rounded) where doraScales[layer.path] != nil:
+      let y = arena.matrix(kept.rows, kept.columns)
+      linear(layer, x, s, into: y)
+      backend.narrow(y, into: rounded)
+    case .bf16(let rounded):
+      let term = adapter?.layer(layer.path).flatMap { lora in
+        s.lows[layer.path].map { lowRank(lora, dropped(x, layer, s.tokens(x.rows)), low: $0) }
+      }
+      backend.linear(x, layer.weight, bias: layer.bias, adding: term, into: rounded)
+    }
+    arena.reset(to: mark)
+  }
+
   /// What ``linear(_:_:_:into:)`` leaves in `s`, without the product that nobody needs: only DoRA's magnitude takes that too.
   func keepForBackward(_ layer: Linear, _ x: Operand, _ s: LayerActivations) {
     guard let lora = adapter?.layer(layer.path), let low = s.lows[layer.path] else { return }

@@ -38,6 +38,39 @@ import Testing
     #expect(x.elements.allSatisfy { $0.isNaN })
   }
 
+  /// Rounded while a part of it lies in a cache, or afterwards: the same bits.
+  @Test(arguments: [3, 16, 130]) func aRoundedProductHasTheBitsOfTheProductRounded(rows: Int) {
+    var numbers = Numbers(13)
+    for backend in backends + [CPUBackend(threads: 2)] {
+      for (outputs, inputs, rank) in [(1, 1, 1), (130, 17, 3), (33, 64, 16), (300, 1100, 1030)] {
+        let x = BFloat16Matrix(rows, inputs)
+        backend.narrow(numbers.matrix(rows, inputs), into: x)
+        let bias = numbers.matrix(1, outputs)
+        let (low, factor) = (numbers.matrix(rows, rank), numbers.matrix(outputs, rank))
+        let rounded = (BFloat16Matrix(rows, rank), BFloat16Matrix(outputs, rank))
+        backend.narrow(low, into: rounded.0)
+        backend.narrow(factor, into: rounded.1)
+        let terms = [
+          nil, LowRank(low: .bf16(rounded.0), factor: .bf16(rounded.1)), LowRank(low: .f32(low), factor: .f32(factor)),
+        ]
+        for kind in [Weight.Kind.bf16, .int8, .f32] {
+          let w = Weight(numbers.matrix(outputs, inputs), kind: kind, products: kind == .f32 ? .f32 : .bf16)
+          for (term, bias) in terms.flatMap({ term in [(term, nil), (term, bias)] }) {
+            let wide = Matrix(rows, outputs)
+            backend.linear(.bf16(x), w, bias: bias, adding: term, into: wide)
+            let expected = BFloat16Matrix(rows, outputs)
+            backend.narrow(wide, into: expected)
+            let y = BFloat16Matrix(rows, outputs)
+            for row in 0..<rows { y.row(row).update(repeating: 0x7FC0, count: y.stride) }
+            backend.linear(.bf16(x), w, bias: bias, adding: term, into: y)
+            #expect(sameBits(y.widened, expected.widened))
+            #expect(y.stride == outputs || (0..<rows).allSatisfy { y.row($0)[outputs] == 0 })
+          }
+        }
+      }
+    }
+  }
+
   @Test(arguments: [1, 2, 3, 15, 16, 17, 130]) func linearEqualsTheReferenceOnRoundedNumbers(rows: Int) {
     var numbers = Numbers(12)
     for backend in backends {
