@@ -101,8 +101,7 @@ PAIRS void ck_bf16_pack_columns(const uint16_t *w, long stride, long n, long k, 
 // earlier it would leave the second cache again before it is packed.
 enum { AHEAD = 1024, LAST_GROUPS = 64 };
 
-// ROWS rows of x against a panel of VECTORS registers a pair: every sum stays in a register. Meanwhile the next six rows of x come into
-// the second cache.
+// ROWS rows of x against a panel of VECTORS registers a pair: every sum stays in a register.
 #define PANEL_ROWS(ROWS, VECTORS)                                                                                  \
   PAIRS_INLINE void panel_##ROWS##_##VECTORS(                                                                    \
       long k, const uint16_t *x, long x_stride, const uint16_t *panel, int accumulate, float *y, long y_stride,  \

@@ -113,7 +113,6 @@ KERNEL void ck_softmax_block(
   FAST_SUMS
   for (long t = 0; t < rows; t++) {
     const float *row = logits + t * stride;
-    uint16_t *to = out + t * out_stride;
     float before = maximum[t], best = largest(columns, row);
     if (best > before) {
       float shrink = vector_exp(before - best);
@@ -125,6 +124,7 @@ KERNEL void ck_softmax_block(
     }
     float total = 0;
     if (out) {
+      uint16_t *to = out + t * out_stride;
       for (long i = 0; i < columns; i++) {
         float p = vector_exp(row[i] - best);
         total += p;
