@@ -1,30 +1,30 @@
 import Synchronization
 
 /// The memory of a canvas, several megabytes. A few pieces are kept for the next pictures: fresh ones come from the system page by page,
-/// which takes a tenth of the time that drawing does.
-struct PixelMemory: @unchecked Sendable {
-  let base: UnsafeMutablePointer<UInt8>
-  private let byteCount: Int
+/// which takes a twentieth of drawing.
+final class PixelMemory {
+  private struct Piece: @unchecked Sendable {
+    let base: UnsafeMutablePointer<UInt8>
+    let byteCount: Int
+  }
 
   private static let most = 4
-  private static let kept = Mutex<[PixelMemory]>([])
+  private static let kept = Mutex<[Piece]>([])
 
-  /// Holds any numbers.
+  private let piece: Piece
+  /// Any numbers to begin with.
+  var base: UnsafeMutablePointer<UInt8> { piece.base }
+
   init(byteCount: Int) {
     let fitting = Self.kept.withLock { kept in
       kept.firstIndex { $0.byteCount == byteCount }.map { kept.remove(at: $0) }
     }
-    self = fitting ?? PixelMemory(base: .allocate(capacity: byteCount), byteCount: byteCount)
+    piece = fitting ?? Piece(base: .allocate(capacity: byteCount), byteCount: byteCount)
   }
 
-  private init(base: UnsafeMutablePointer<UInt8>, byteCount: Int) {
-    (self.base, self.byteCount) = (base, byteCount)
-  }
-
-  /// After this nobody may use the memory.
-  func giveBack() {
+  deinit {
     let dropped = Self.kept.withLock { kept in
-      kept.append(self)
+      kept.append(piece)
       return kept.count > Self.most ? kept.removeFirst() : nil
     }
     dropped?.base.deallocate()

@@ -36,7 +36,6 @@ final class Surface {
   deinit {
     cairo_destroy(cairo)
     cairo_surface_destroy(surface)
-    pixels.giveBack()
   }
 
   /// Hands out the finished pixels. Throws where Cairo met an error on the way.
