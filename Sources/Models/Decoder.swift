@@ -242,11 +242,13 @@ public final class DecoderSession {
   /// The losses of `hidden` (N,D) against targets through the head, chunk by chunk; with `dHidden` also the gradient.
   private func head(_ hidden: Matrix, targets: [Int32], gradientScale: Float?, dHidden: Matrix?) -> [Float] {
     // A trained head wants the gradient of its logits too.
-    let fused =
-      adapter?.lmHead?.gradient == nil || gradientScale == nil
-      ? backend.headCrossEntropy(
-        hidden, lmHead, targets: targets, gradientScale: gradientScale, dHidden: dHidden) : nil
-    if let fused { return fused }
+    let trainsHead = gradientScale != nil && adapter?.lmHead != nil
+    if !trainsHead,
+      let losses = backend.headCrossEntropy(
+        hidden, lmHead, targets: targets, gradientScale: gradientScale, dHidden: dHidden)
+    {
+      return losses
+    }
     var losses: [Float] = []
     losses.reserveCapacity(targets.count)
     for start in stride(from: 0, to: targets.count, by: Self.headChunk) {

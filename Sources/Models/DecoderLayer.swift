@@ -84,7 +84,8 @@ struct LayerRunner {
   let dropoutSeed: UInt64?
   /// By a linear layer's path; empty unless the adapter is a DoRA one.
   let doraScales: [String: DoRAScale]
-  /// The adapter's A and B as products take them, by a linear layer's path: rounded once for the forward and the backward.
+  /// The adapter's A and B in bfloat16, by a linear layer's path: rounded once for the forward and the backward. Empty in float32, where
+  /// products take them as they are.
   private var factors: [String: (a: Operand, b: Operand)] = [:]
   /// What the activations are kept in. In bfloat16 every step goes on with the rounded numbers, so that what is made again in the backward
   /// equals what was dropped.
@@ -97,6 +98,7 @@ struct LayerRunner {
     (backend, configuration, inverseFrequencies) = (decoder.backend, decoder.configuration, decoder.inverseFrequencies)
     (self.adapter, self.arena, self.dropoutSeed) = (adapter, arena, dropoutSeed)
     (self.doraScales, self.precision) = (doraScales, precision)
+    guard precision == .bf16 else { return }
     for lora in adapter?.layers ?? [] { factors[lora.path] = (operand(lora.a), operand(lora.b)) }
   }
 

@@ -4,15 +4,13 @@ import Compute
 extension LayerRunner {
   /// y (T,out) ← x (T,in)·Wᵀ + bias, and with an adapter + scaling · (dropout(x)·Aᵀ)·Bᵀ. What the backward wants of it goes into `s`.
   func linear(_ layer: Linear, _ x: Operand, _ s: LayerActivations, into y: Matrix) {
-    guard let lora = adapter?.layer(layer.path), let low = s.lows[layer.path] else {
-      return backend.linear(x, layer.weight, bias: layer.bias, adding: nil, into: y)
-    }
     let mark = arena.mark
-    if let dora = doraScales[layer.path], let product = s.products[layer.path] {
+    if let lora = adapter?.layer(layer.path), let low = s.lows[layer.path], let dora = doraScales[layer.path],
+      let product = s.products[layer.path]
+    {
       doraLinear(layer, lora, dora, x, s.tokens(x.rows), low: low, product: product, into: y)
     } else {
-      let term = lowRank(lora, dropped(x, layer, s.tokens(x.rows)), low: low)
-      backend.linear(x, layer.weight, bias: layer.bias, adding: term, into: y)
+      backend.linear(x, layer.weight, bias: layer.bias, adding: lowRank(layer, x, s), into: y)
     }
     arena.reset(to: mark)
   }
@@ -27,22 +25,19 @@ extension LayerRunner {
       linear(layer, x, s, into: y)
       backend.narrow(y, into: rounded)
     case .bf16(let rounded):
-      let term = adapter?.layer(layer.path).flatMap { lora in
-        s.lows[layer.path].map { lowRank(lora, dropped(x, layer, s.tokens(x.rows)), low: $0) }
-      }
-      backend.linear(x, layer.weight, bias: layer.bias, adding: term, into: rounded)
+      backend.linear(x, layer.weight, bias: layer.bias, adding: lowRank(layer, x, s), into: rounded)
     }
     arena.reset(to: mark)
   }
 
   /// What ``linear(_:_:_:into:)`` leaves in `s`, without the product that nobody needs: only DoRA's magnitude takes that too.
   func keepForBackward(_ layer: Linear, _ x: Operand, _ s: LayerActivations) {
-    guard let lora = adapter?.layer(layer.path), let low = s.lows[layer.path] else { return }
+    guard let lora = adapter?.layer(layer.path) else { return }
     let mark = arena.mark
     if s.products[layer.path] != nil {
       linear(layer, x, s, into: arena.matrix(x.rows, lora.b.rows))
     } else {
-      _ = lowRank(lora, dropped(x, layer, s.tokens(x.rows)), low: low)
+      _ = lowRank(layer, x, s)
     }
     arena.reset(to: mark)
   }
@@ -74,6 +69,12 @@ extension LayerRunner {
   }
 
   // MARK: Low rank
+
+  /// The adapter's term for x; nil without one.
+  private func lowRank(_ layer: Linear, _ x: Operand, _ s: LayerActivations) -> LowRank? {
+    guard let lora = adapter?.layer(layer.path), let low = s.lows[layer.path] else { return nil }
+    return lowRank(lora, dropped(x, layer, s.tokens(x.rows)), low: low)
+  }
 
   /// low (T,r) ← scaling · input·Aᵀ, and the term low·Bᵀ.
   private func lowRank(_ lora: LoraLayer, _ input: Operand, low: Operand) -> LowRank {
