@@ -116,7 +116,7 @@ public final class DecoderSession {
     let runner = runner(tokens: batch.ids.count, dropoutSeed: dropoutSeed)
     var x = arena.matrix(batch.ids.count, width)
     backend.gather(embedTokens, rows: batch.ids, into: x)
-    noise?.add(to: x, segments: batch.segments)
+    noise?.add(to: x, segments: batch.segments, lengths: batch.lengths)
     var inputs: [Matrix] = []
     var kept: [LayerActivations?] = []
     // Of the last layer only the outputs that predict a supervised token are made, and only they meet the head.

@@ -14,12 +14,13 @@ public struct EmbeddingNoise: Sendable, Equatable {
     self.seed = seed
   }
 
-  /// Adds the noise to the embeddings x (T, d) of a batch whose rows share no prefix: one segment is one row.
-  public func add(to x: Matrix, segments: [AttentionSegment]) {
+  /// Adds the noise to the embeddings x (T, d) of a batch whose rows share no prefix: one segment is one row, of which `lengths` has the
+  /// number of tokens, those that the batch leaves out among them.
+  public func add(to x: Matrix, segments: [AttentionSegment], lengths: [Int]) {
     var random = RandomNumbers(seed: seed)
-    for segment in segments {
+    for (segment, length) in zip(segments, lengths) {
       let rows = x.rows(segment.queryRows)
-      let bound = Float(alpha / Double(rows.rows * rows.columns).squareRoot())
+      let bound = Float(alpha / Double(length * rows.columns).squareRoot())
       rows.withElements { elements in
         for index in elements.indices { elements[index] += (2 * random.nextUnit() - 1) * bound }
       }

@@ -26,6 +26,12 @@ public struct TokenizedExample: Sendable, Equatable {
   /// Tokens before the first supervised one.
   public var promptLength: Int { supervised.first?.lowerBound ?? ids.count }
 
+  /// Tokens up to the one whose output predicts the last supervised token; all of them where none is predicted.
+  var predictingLength: Int {
+    let end = supervised.last { !$0.isEmpty }?.upperBound ?? 0
+    return end > 1 ? end - 1 : ids.count
+  }
+
   /// The first `length` tokens.
   public func prefix(_ length: Int) -> TokenizedExample {
     let ids = Array(ids.prefix(length))
@@ -36,7 +42,8 @@ public struct TokenizedExample: Sendable, Equatable {
 /// Rows laid one after another without padding; attention never crosses from one to another.
 ///
 /// A beginning that all rows share (the system prompt) is laid down once, and every row attends to it: the same sums as
-/// separate rows, at a fraction of the work.
+/// separate rows, at a fraction of the work. Of a row with answers nothing is laid down after the place that predicts its last supervised
+/// token: nothing there is attended to by what the loss is made of.
 public struct PackedBatch: Sendable {
   /// T token ids and their positions within their own row.
   public private(set) var ids: [Int32] = []
@@ -47,6 +54,8 @@ public struct PackedBatch: Sendable {
   public private(set) var targets: [Int32] = []
   /// The ranges of `targets` that belong to each row, in the order given.
   public private(set) var targetRanges: [Range<Int>] = []
+  /// The tokens of each row as it was given.
+  public private(set) var lengths: [Int] = []
 
   public init(_ examples: [TokenizedExample], sharesPrefix: Bool = true) {
     let shared = sharesPrefix && examples.count > 1 ? Self.commonPrefix(examples) : 0
@@ -58,8 +67,9 @@ public struct PackedBatch: Sendable {
     for example in examples {
       let start = ids.count
       let tokens = example.ids
-      ids += tokens[shared...]
-      positions += (Int32(shared)..<Int32(tokens.count))
+      let used = example.predictingLength
+      ids += tokens[shared..<used]
+      positions += (Int32(shared)..<Int32(used))
       let own = start..<ids.count
       segments.append(AttentionSegment(queryRows: own, keyRows: shared > 0 ? [0..<shared, own] : [own]))
       let firstTarget = targets.count
@@ -71,6 +81,7 @@ public struct PackedBatch: Sendable {
         }
       }
       targetRanges.append(firstTarget..<targets.count)
+      lengths.append(tokens.count)
     }
   }
 

@@ -27,13 +27,14 @@ import Testing
       let plain = try #require(try train(program, experiment, "plain", []).training)
       let inputs = try #require(
         try train(program, experiment, "inputs", ["training.train_on_inputs=true"]).training)
-      // Eight steps of four rows; a row's first token is predicted by nothing.
-      #expect(inputs.supervisedTokens == (inputs.tokens ?? 0) - 32)
+      // A row's first token is predicted by nothing, and its last one predicts nothing and is not computed.
+      #expect(inputs.supervisedTokens == inputs.tokens)
       #expect((plain.supervisedTokens ?? 0) * 2 < inputs.supervisedTokens ?? 0)
 
-      // A rate at which the last adapter is not the best one.
+      // After the first step, in the warm-up, nothing has changed; the second one, at this rate, makes it worse.
       let wild = [
         "training.learning_rate=30", "training.lr_scheduler_type=constant_with_warmup", "training.eval_steps=1",
+        "training.max_steps=2",
       ]
       for (loadsBest, name) in [(true, "best"), (false, "last")] {
         let record = try train(program, experiment, name, wild + ["training.load_best_model_at_end=\(loadsBest)"])

@@ -45,7 +45,7 @@ import Testing
         modulesToSave: ["lm_head", "embed_tokens"]), on: fixture.decoder, seed: 1)
     let session = DecoderSession(fixture.decoder, adapter: adapter)
     for (index, row) in fixture.rows.enumerated() {
-      let logits = session.logits(PackedBatch([row]), rows: Array(0..<row.count))
+      let logits = session.logits(PackedBatch(prompts: [row.ids]), rows: Array(0..<row.count))
       #expect(difference(logits.elements, try fixture.tensors.floats("base_logits.\(index)")).largest < 2e-4)
     }
     // What the norm is by its definition, once B isn't zero.

@@ -16,7 +16,7 @@ import Testing
     let fixture = try PeerFixture(name, backend: Self.backends[backend])
     let adapter = try fixture.adapter()
     for (index, row) in fixture.rows.enumerated() {
-      let batch = PackedBatch([row])
+      let batch = PackedBatch(prompts: [row.ids])
       for (kind, session) in [
         ("base", DecoderSession(fixture.decoder, adapter: nil)),
         ("tuned", DecoderSession(fixture.decoder, adapter: adapter)),
@@ -250,7 +250,8 @@ import Testing
     #expect(decoder.configuration == fixture.decoder.configuration)
     #expect(decoder.parameterCount == fixture.decoder.parameterCount)
     for (index, row) in fixture.rows.enumerated() {
-      let logits = DecoderSession(decoder, adapter: nil).logits(PackedBatch([row]), rows: Array(0..<row.count))
+      let logits = DecoderSession(decoder, adapter: nil).logits(
+        PackedBatch(prompts: [row.ids]), rows: Array(0..<row.count))
       #expect(difference(logits.elements, try fixture.tensors.floats("base_logits.\(index)")).largest < 2e-4)
     }
   }

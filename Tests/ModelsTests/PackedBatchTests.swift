@@ -9,23 +9,25 @@ import Testing
 
   @Test func rowsLieOneAfterAnother() {
     let batch = PackedBatch([a, b], sharesPrefix: false)
-    #expect(batch.ids == [1, 2, 3, 4, 5, 6, 1, 2, 9, 7])
-    #expect(batch.positions == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3])
+    // The last token of each predicts nothing.
+    #expect(batch.ids == [1, 2, 3, 4, 5, 1, 2, 9])
+    #expect(batch.positions == [0, 1, 2, 3, 4, 0, 1, 2])
     #expect(
       batch.segments == [
-        AttentionSegment(queryRows: 0..<6, keyRows: [0..<6]), AttentionSegment(queryRows: 6..<10, keyRows: [6..<10]),
+        AttentionSegment(queryRows: 0..<5, keyRows: [0..<5]), AttentionSegment(queryRows: 5..<8, keyRows: [5..<8]),
       ])
-    #expect(batch.predicting == [3, 4, 8])
+    #expect(batch.predicting == [3, 4, 7])
     #expect(batch.targets == [5, 6, 7])
     #expect(batch.targetRanges == [0..<2, 2..<3])
+    #expect(batch.lengths == [6, 4])
   }
 
   @Test func aCommonBeginningIsLaidDownOnce() {
     let batch = PackedBatch([a, b])
-    #expect(batch.ids == [1, 2, 3, 4, 5, 6, 9, 7])
-    #expect(batch.positions == [0, 1, 2, 3, 4, 5, 2, 3])
-    #expect(batch.segments[2] == AttentionSegment(queryRows: 6..<8, keyRows: [0..<2, 6..<8]))
-    #expect(batch.predicting == [3, 4, 6])
+    #expect(batch.ids == [1, 2, 3, 4, 5, 9])
+    #expect(batch.positions == [0, 1, 2, 3, 4, 2])
+    #expect(batch.segments[2] == AttentionSegment(queryRows: 5..<6, keyRows: [0..<2, 5..<6]))
+    #expect(batch.predicting == [3, 4, 5])
     #expect(batch.targets == [5, 6, 7])
   }
 
@@ -34,13 +36,26 @@ import Testing
     let batch = PackedBatch([
       TokenizedExample(prompt: [1, 2], answer: [3]), TokenizedExample(prompt: [1, 2], answer: [4]),
     ])
-    #expect(batch.ids == [1, 2, 3, 2, 4])
-    #expect(batch.predicting == [1, 3])
+    #expect(batch.ids == [1, 2, 2])
+    #expect(batch.predicting == [1, 2])
   }
 
   @Test func aRowWithoutAPromptSupervisesAllButItsFirstToken() {
     let batch = PackedBatch([TokenizedExample(prompt: [], answer: [3, 4, 5])])
+    #expect(batch.ids == [3, 4])
     #expect(batch.predicting == [0, 1])
     #expect(batch.targets == [4, 5])
+  }
+
+  @Test func whatFollowsTheLastAnswerIsLeftOut() {
+    let batch = PackedBatch([TokenizedExample(ids: [1, 2, 3, 4, 5, 6, 7], supervised: [1..<2, 3..<4, 7..<7])])
+    #expect(batch.ids == [1, 2, 3])
+    #expect(batch.predicting == [0, 2])
+    #expect(batch.targets == [2, 4])
+  }
+
+  @Test func ofARowThatPredictsNothingAllIsLaidDown() {
+    #expect(PackedBatch(prompts: [[1, 2, 3]]).ids == [1, 2, 3])
+    #expect(PackedBatch([TokenizedExample(ids: [1, 2, 3], supervised: [0..<1])]).ids == [1, 2, 3])
   }
 }

@@ -131,7 +131,7 @@ import Testing
           segments: [
             AttentionSegment(queryRows: 0..<tokens, keyRows: [0..<tokens]),
             AttentionSegment(queryRows: tokens..<tokens + 3, keyRows: [tokens..<tokens + 3]),
-          ])
+          ], lengths: [tokens, 3])
         let noise = x.rows(0..<tokens).elements
         largest = max(largest, noise.map(abs).max() ?? 0)
         squares += noise.reduce(0) { $0 + Double($1) * Double($1) }

@@ -93,7 +93,7 @@ import Testing
     let all = model.rows.map { row in TokenizedExample(ids: row.ids, supervised: [0..<row.count]) }
     let batch = PackedBatch(all)
     #expect(batch.targets.count == all.reduce(0) { $0 + $1.count - 1 })
-    #expect(batch.ids.count == all.reduce(0) { $0 + $1.count })
+    #expect(batch.ids.count == batch.targets.count)
     let session = DecoderSession(model.decoder, adapter: try model.adapter())
     let one = all.flatMap { session.losses(PackedBatch([$0])) }.map(Double.init)
     expectEqual(session.losses(batch).map(Double.init), one)
