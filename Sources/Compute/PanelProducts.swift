@@ -62,11 +62,11 @@ extension CPUBackend {
     for start in stride(from: depth.lowerBound, to: depth.upperBound, by: Self.panelDepth) {
       let some = start..<min(depth.upperBound, start + Self.panelDepth)
       let rest = some.upperBound..<min(depth.upperBound, some.upperBound + Self.panelDepth)
-      right.pack(columns: columns, depth: some, vectors: room.vectors, tile: room.tile, into: room.panel)
+      var part = right.part(columns: columns, depth: some, tile: room.tile)
       var next = rest.isEmpty ? next : right.place(columns: columns, depth: rest)
       ck_bf16_panel_product(
-        rows.count, columns.count, some.count, x.row(rows.lowerBound) + start - depth.lowerBound, x.stride, room.panel,
-        Int32(room.vectors), &next, accumulate || start > depth.lowerBound ? 1 : 0, y, yStride)
+        rows.count, columns.count, some.count, x.row(rows.lowerBound) + start - depth.lowerBound, x.stride, &part,
+        Int32(room.vectors), room.panel, &next, accumulate || start > depth.lowerBound ? 1 : 0, y, yStride)
     }
   }
 }
@@ -78,7 +78,8 @@ struct PanelRoom {
   /// For dequantised numbers on their way into the panel.
   let tile: UnsafeMutablePointer<UInt16>
 
-  private static func panelBytes(_ width: Int, _ depth: Int) -> Int { (depth + 1) / 2 * 2 * width * 2 }
+  /// A panel is packed a cache line of its factor's rows at a time.
+  private static func panelBytes(_ width: Int, _ depth: Int) -> Int { (depth + 31) / 32 * 32 * width * 2 }
 
   /// The memory that this takes for panels of `right` that are up to `depth` deep.
   static func bytes(_ right: RightFactor, width: Int, depth: Int) -> Int {
@@ -125,10 +126,14 @@ struct RightFactor: @unchecked Sendable {
     numbers = .bfloat16(matrix.row(0), stride: matrix.stride)
   }
 
-  /// The room that `pack` needs for a tile of dequantised numbers.
+  /// The room that ``part(columns:depth:tile:)`` needs for dequantised numbers.
   func tileBytes(width: Int, depth: Int) -> Int {
-    if case .quantised = numbers { width * depth * 2 } else { 0 }
+    if case .quantised = numbers { width * tileStride(depth) * 2 } else { 0 }
   }
+
+  /// From one row of a tile to the next where the rows are columns of the product: not a power of two, or all rows would want the same
+  /// few places of a cache.
+  private func tileStride(_ depth: Int) -> Int { depth + 32 }
 
   /// Where the numbers of a panel lie.
   func place(columns: Range<Int>, depth: Range<Int>) -> ck_next {
@@ -144,23 +149,17 @@ struct RightFactor: @unchecked Sendable {
     }
   }
 
-  func pack(
-    columns: Range<Int>, depth: Range<Int>, vectors: Int, tile: UnsafeMutablePointer<UInt16>,
-    into panel: UnsafeMutablePointer<UInt16>
-  ) {
+  /// Some columns of the factor at some of its depth: where they lie, or dequantised into `tile`.
+  func part(columns: Range<Int>, depth: Range<Int>, tile: UnsafeMutablePointer<UInt16>) -> ck_bf16_right {
     let (rows, some) = transposed ? (columns, depth) : (depth, columns)
-    var from: UnsafePointer<UInt16>
-    var stride: Int
     switch numbers {
-    case .bfloat16(let base, let step): (from, stride) = (base + rows.lowerBound * step + some.lowerBound, step)
+    case .bfloat16(let base, let stride):
+      return ck_bf16_right(
+        numbers: base + rows.lowerBound * stride + some.lowerBound, stride: stride, transposed: transposed ? 1 : 0)
     case .quantised(let weight):
-      weight.narrow(rows: rows, columns: some, into: tile, outStride: some.count)
-      (from, stride) = (UnsafePointer(tile), some.count)
-    }
-    if transposed {
-      ck_bf16_pack_rows(from, stride, columns.count, depth.count, Int32(vectors), panel)
-    } else {
-      ck_bf16_pack_columns(from, stride, columns.count, depth.count, Int32(vectors), panel)
+      let stride = transposed ? tileStride(depth.count) : columns.count
+      weight.narrow(rows: rows, columns: some, into: tile, outStride: stride)
+      return ck_bf16_right(numbers: tile, stride: stride, transposed: transposed ? 1 : 0)
     }
   }
 }

@@ -235,25 +235,27 @@ void ck_int8_round(
 void ck_packed_few_rows(
     const ck_packed *w, long first, long n, const ck_int8_rows *x, const float *bias, float *y, long y_stride);
 
-// Products of bfloat16 numbers with float32 sums (bfloat16_products.c), only where ck_bf16_products_here().
+// Products of bfloat16 numbers with float32 sums (bfloat16_panels.c, bfloat16_few.c), only where ck_bf16_products_here().
 
 /// Whether this CPU has AVX512-BF16 and nothing better.
 int ck_bf16_products_here(void);
-/// A panel of `vectors` (1, 2 or 4) times 16 columns of the result of x · wᵀ: rows 0..<n of w (n, k). Of k rounded up to an even number
-/// of numbers times 16 · vectors; what w doesn't have is zero. The panel begins at a cache line.
-void ck_bf16_pack_rows(const uint16_t *w, long stride, long n, long k, int vectors, uint16_t *panel);
-/// The same for x · w: columns 0..<n of w (k, n).
-void ck_bf16_pack_columns(const uint16_t *w, long stride, long n, long k, int vectors, uint16_t *panel);
+/// A right factor, or a part of one: (k, n) as it lies, or (n, k) where `transposed`, with so many numbers from one row to the next.
+typedef struct {
+  const uint16_t *numbers;
+  long stride;
+  int transposed;
+} ck_bf16_right;
 /// Memory that will be read soon: `rows` rows of `bytes`, the next one `stride` bytes on.
 typedef struct {
   const void *base;
   long rows, bytes, stride;
 } ck_next;
-/// y (m, n) ← (or += when `accumulate`) x (m, k) · panel. Where k is odd, each row of x has a zero after it. Meanwhile `next` comes into
-/// the second cache, so that packing it won't wait for memory.
+/// y (m, n) ← (or += when `accumulate`) x (m, k) · right, n at most 16 · vectors, `vectors` 1, 2 or 4. Where k is odd, each row of x has a zero
+/// after it. `panel` is room for the packed factor, at a cache line: k rounded up to a multiple of 32, times 16 · vectors numbers. Meanwhile
+/// `next` comes into the second cache, so that packing it won't wait for memory.
 void ck_bf16_panel_product(
-    long m, long n, long k, const uint16_t *x, long x_stride, const uint16_t *panel, int vectors, const ck_next *next,
-    int accumulate, float *y, long y_stride);
+    long m, long n, long k, const uint16_t *x, long x_stride, const ck_bf16_right *right, int vectors, uint16_t *panel,
+    const ck_next *next, int accumulate, float *y, long y_stride);
 /// y (rows, n) ← x (rows, k) · w[0..<n]ᵀ + bias, for few rows of x: reads each weight once.
 void ck_bf16_few_rows(
     long rows, long n, long k, const uint16_t *x, long x_stride, const uint16_t *w, long w_stride, const float *bias,
