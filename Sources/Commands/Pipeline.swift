@@ -103,7 +103,7 @@ final class Pipeline {
   func train(resume: Bool?) throws {
     let model = try openModel()
     try requirePrepared()
-    let hash = try inputHash(
+    let hash = inputHash(
       "train 2",
       [
         try SHA256.hex(ofFile: folder.dataset(.train)), try SHA256.hex(ofFile: folder.dataset(.validation)),
@@ -186,7 +186,7 @@ final class Pipeline {
         "\(checkpoint.path): there is no trained adapter; run `lorapress train \(experiment.file)` first")
     }
     let adapterSHA = try adapterHash(checkpoint)
-    let hash = try inputHash(
+    let hash = inputHash(
       "evaluate 4",
       [
         try SHA256.hex(ofFile: folder.dataset(.test)), try SHA256.hex(ofFile: folder.dataset(.validation)), adapterSHA,
