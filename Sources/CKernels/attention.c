@@ -1,19 +1,7 @@
-// Causal attention of one kv head: key blocks of 64, softmax kept up as blocks come by (Milakov & Gimelshein, "Online
-// normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022). A "row" below is one query head at one
-// position; the `group` heads of a position are neighbours, so all of them use a packed key block while it is in cache.
-#include "vector.h"
+// Causal attention of one kv head in float32.
+#include "attention_parts.h"
 
-enum { KEYS = 64, TILE = 8, POSITIONS = 8 };
-
-static long padded(long n) { return (n + 15) / 16 * 16; }
-
-static float *take(float **scratch, long floats) {
-  float *start = *scratch;
-  *scratch += padded(floats);
-  return start;
-}
-
-static long smaller(long a, long b) { return a < b ? a : b; }
+enum { TILE = 8, POSITIONS = 8 };
 
 // Rows [0, rows) of c (rows, 16) ← or += a (rows, k) · b (k, 16). Element (i, p) of a lies at a[i·a_row + p·a_step].
 #define TILE_PRODUCT(ROWS)                                                                   \
@@ -70,15 +58,6 @@ static void pack_queries(
   }
 }
 
-// Sixteen lines of sixteen, turned about their diagonal by four rounds of shuffling each line with the one eight further on.
-#define FIRST_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define SECOND_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#define SHUFFLE_ROUND(to, from)                                                               \
-  _Pragma("unroll") for (int l = 0; l < 8; l++) {                                             \
-    to[2 * l] = __builtin_shufflevector(from[l], from[l + 8], FIRST_HALVES);                  \
-    to[2 * l + 1] = __builtin_shufflevector(from[l], from[l + 8], SECOND_HALVES);             \
-  }
-
 // to (head_size, KEYS) ← n key vectors as columns, zeros after them.
 KERNEL static void pack_transposed(
     const ck_attention_block *x, const float *from, long stride, long first, long n, float *to) {
@@ -88,10 +67,7 @@ KERNEL static void pack_transposed(
     for (long c = 0; c < whole; c += 16) {
       lanes a[16], b[16];
       for (long l = 0; l < 16; l++) a[l] = j + l < n ? LOAD(from + rows[j + l] * stride + c) : (lanes)0.0f;
-      SHUFFLE_ROUND(b, a)
-      SHUFFLE_ROUND(a, b)
-      SHUFFLE_ROUND(b, a)
-      SHUFFLE_ROUND(a, b)
+      TURN(a, b)
       for (long l = 0; l < 16; l++) STORE(to + (c + l) * KEYS + j, a[l]);
     }
     for (long c = whole; c < x->head_size; c++) {
@@ -107,51 +83,6 @@ static void pack_rows(
   for (long j = 0; j < n; j++) {
     memcpy(to + j * width, from + x->key_rows[first + j] * stride, (size_t)x->head_size * sizeof(float));
   }
-}
-
-// How many of the n keys from `first` on query i sees.
-static long keys_seen(const ck_attention_block *x, long i, long first, long n) {
-  long seen = x->visible + i - first;
-  return seen < 0 ? 0 : smaller(seen, n);
-}
-
-INLINE float largest_of(long n, const float *s) {
-  lanes best = LOAD(s);
-  long j = 16;
-  if (n < 16) {
-    float least = s[0];
-    for (j = 1; j < n; j++) least = s[j] > least ? s[j] : least;
-    return least;
-  }
-  for (; j + 16 <= n; j += 16) best = __builtin_elementwise_max(best, LOAD(s + j));
-  float result = best[0];
-  for (int l = 1; l < 16; l++) result = best[l] > result ? best[l] : result;
-  for (; j < n; j++) result = s[j] > result ? s[j] : result;
-  return result;
-}
-
-// s[0..<n] ← e^(s − offset), zeros up to `end`; the sum of the n.
-INLINE float exponentials(long n, long end, float *s, float offset) {
-  FAST_SUMS
-  float sum = 0;
-  for (long j = 0; j < n; j++) {
-    s[j] = vector_exp(s[j] - offset);
-    sum += s[j];
-  }
-  for (long j = n; j < end; j++) s[j] = 0;
-  return sum;
-}
-
-// Takes one row's scores s (n seen of `end`) into its running maximum, sum and output.
-KERNEL static void online_softmax(
-    long n, long end, float *s, float *maximum, float *sum, float *output, long width) {
-  float old = *maximum;
-  float best = largest_of(n, s);
-  if (best < old) best = old;
-  float shrink = vector_exp(old - best);
-  *sum = *sum * shrink + exponentials(n, end, s, best);
-  *maximum = best;
-  for (long c = 0; c < width; c++) output[c] *= shrink;
 }
 
 long ck_attention_scratch(long queries, long group, long head_size) {
@@ -185,7 +116,7 @@ void ck_attention(
       for (long r = start; r < start + count; r++) {
         long seen = keys_seen(x, r / group, first, n);
         if (seen > 0) {
-          online_softmax(seen, end, scores + r * KEYS, maximum + r, sum + r, output + r * width, width);
+          online_softmax(seen, end, scores + r * KEYS, 1, maximum + r, sum + r, output + r * width, width);
         } else {
           memset(scores + r * KEYS, 0, (size_t)end * sizeof(float));
         }
@@ -193,40 +124,7 @@ void ck_attention(
       product(count, width, end, s, KEYS, 1, values, width, output + start * width, width, 1);
     }
   }
-  for (long r = 0; r < rows; r++) {
-    long row = x->first_query + r / group, head = r % group;
-    float inverse = 1.0f / sum[r];
-    float *target = out + row * out_stride + head * d;
-    for (long c = 0; c < d; c++) target[c] = output[r * width + c] * inverse;
-    if (log_sum_exp) log_sum_exp[row * lse_stride + head] = maximum[r] + logf(sum[r]);
-  }
-}
-
-// For one row: p ← e^(s − lse) for the keys seen; ds ← p · (dp − mean), both zero from there to `end`.
-KERNEL static void softmax_backward(long n, long end, float lse, float mean, float *s, float *ds) {
-  FUSED
-  for (long j = 0; j < n; j++) {
-    float p = vector_exp(s[j] - lse);
-    s[j] = p;
-    ds[j] = p * (ds[j] - mean);
-  }
-  for (long j = n; j < end; j++) s[j] = ds[j] = 0;
-}
-
-KERNEL static float row_product(long n, const float *a, const float *b) {
-  FAST_SUMS
-  float sum = 0;
-  for (long c = 0; c < n; c++) sum += a[c] * b[c];
-  return sum;
-}
-
-// Adds n rows (n, width) to the rows of `to` that the keys came from.
-static void scatter_add(
-    const ck_attention_block *x, long first, long n, const float *from, long width, float *to, long stride) {
-  for (long j = 0; j < n; j++) {
-    float *target = to + x->key_rows[first + j] * stride;
-    for (long c = 0; c < x->head_size; c++) target[c] += from[j * width + c];
-  }
+  finish(x, output, width, maximum, sum, out, out_stride, log_sum_exp, lse_stride);
 }
 
 long ck_attention_backward_scratch(long queries, long group, long head_size) {
@@ -271,17 +169,14 @@ void ck_attention_backward(
       product(count, padded(end), d, some_q, width, 1, keys_t, KEYS, some_p, KEYS, 0);
       product(count, padded(end), d, some_d_out, width, 1, values_t, KEYS, some_ds, KEYS, 0);
       for (long r = start; r < start + count; r++) {
-        softmax_backward(keys_seen(x, r / group, first, n), end, lse[r], mean[r], p + r * KEYS, ds + r * KEYS);
+        softmax_backward(keys_seen(x, r / group, first, n), end, 1, lse[r], mean[r], p + r * KEYS, ds + r * KEYS);
       }
       product(count, width, end, some_ds, KEYS, 1, keys, width, d_q + start * width, width, 1);
       product(end, width, count, some_p, 1, KEYS, some_d_out, width, d_v, width, 1);
       product(end, width, count, some_ds, 1, KEYS, some_q, width, d_k, width, 1);
     }
-    scatter_add(x, first, n, d_k, width, dk, dk_stride);
-    scatter_add(x, first, n, d_v, width, dv, dv_stride);
+    scatter_add(x, first, n, d_k, width, 1, dk, dk_stride);
+    scatter_add(x, first, n, d_v, width, 1, dv, dv_stride);
   }
-  for (long r = 0; r < rows; r++) {
-    float *target = dq + (x->first_query + r / group) * dq_stride + r % group * d;
-    for (long c = 0; c < d; c++) target[c] = d_q[r * width + c] * factor;
-  }
+  finish_backward(x, d_q, width, factor, dq, dq_stride);
 }

@@ -34,8 +34,18 @@ KERNEL void ck_round_to_bf16(long rows, long columns, float *x, long x_stride, u
 
 KERNEL void ck_transpose_bf16(
     long rows, long columns, const uint16_t *x, long x_stride, uint16_t *out, long out_stride) {
+  typedef uint16_t halves __attribute__((ext_vector_type(16), aligned(2), may_alias));
+  long whole_rows = rows / 16 * 16, whole_columns = columns / 16 * 16;
+  for (long t = 0; t < whole_rows; t += 16) {
+    for (long i = 0; i < whole_columns; i += 16) {
+      halves lines[16], others[16];
+      for (long l = 0; l < 16; l++) lines[l] = *(const halves *)(x + (t + l) * x_stride + i);
+      TURN(lines, others)
+      for (long l = 0; l < 16; l++) *(halves *)(out + (i + l) * out_stride + t) = lines[l];
+    }
+  }
   for (long i = 0; i < columns; i++) {
-    for (long t = 0; t < rows; t++) out[i * out_stride + t] = x[t * x_stride + i];
+    for (long t = i < whole_columns ? whole_rows : 0; t < rows; t++) out[i * out_stride + t] = x[t * x_stride + i];
   }
 }
 

@@ -25,6 +25,20 @@ typedef float lanes __attribute__((ext_vector_type(16), aligned(4), may_alias));
 #define LOAD(pointer) (*(const lanes *)(pointer))
 #define STORE(pointer, value) (*(lanes *)(pointer) = (value))
 
+// Sixteen lines of sixteen, turned about their diagonal by four rounds of shuffling each line with the one eight further on.
+#define FIRST_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SECOND_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define SHUFFLE_ROUND(to, from)                                                           \
+  _Pragma("unroll") for (int l = 0; l < 8; l++) {                                         \
+    to[2 * l] = __builtin_shufflevector(from[l], from[l + 8], FIRST_HALVES);              \
+    to[2 * l + 1] = __builtin_shufflevector(from[l], from[l + 8], SECOND_HALVES);         \
+  }
+#define TURN(a, b)    \
+  SHUFFLE_ROUND(b, a) \
+  SHUFFLE_ROUND(a, b) \
+  SHUFFLE_ROUND(b, a) \
+  SHUFFLE_ROUND(a, b)
+
 /// e^x, relative error under 2e-7; 0 below -87.3, about 2e38 above 88.
 ///
 /// x = n·ln 2 + r with |r| <= ln 2 / 2 (Cody & Waite's two-part ln 2), e^r by the polynomial of Cephes' expf

@@ -62,7 +62,7 @@ final class Pipeline {
       try settings.dataset.hub.map { try HubData.fetch($0, console: console) }
       ?? DataSources(settings.dataset, base: project.base(for: settings.dataset))
     let inputs = try files.all.map { try FileRecord($0.url, path: $0.name) }
-    let hash = try inputHash(
+    let hash = inputHash(
       "prepare 1", [try sectionYAML("dataset"), model.resolved.sha256] + inputs.map(\.sha256))
     let results = DatasetSplit.allCases.map(folder.dataset) + [folder.datasetReport]
     let hasParquet =

@@ -75,15 +75,16 @@ public protocol Backend: Sendable {
   /// q (T, heads·headSize); k, v (S, kvHeads·headSize); out (T, heads·headSize); `logSumExp` (T, heads) is kept for backward (nil when
   /// no backward will follow). Each segment says which query rows attend to which rows of k and v: see
   /// ``AttentionSegment``. Scores are scaled by 1/√headSize. Head h reads kv head h / (heads / kvHeads). A query row in no segment gives zeros.
+  /// With `products` `.bf16` the factors of its products may be rounded to bfloat16: for q, k and v that are.
   func attention(
-    q: Matrix, k: Matrix, v: Matrix, segments: [AttentionSegment], heads: Int, kvHeads: Int, into out: Matrix,
-    logSumExp: Matrix?)
+    q: Matrix, k: Matrix, v: Matrix, segments: [AttentionSegment], heads: Int, kvHeads: Int,
+    products: Weight.Products, into out: Matrix, logSumExp: Matrix?)
 
-  /// The gradients of ``attention(q:k:v:segments:heads:kvHeads:into:logSumExp:)``, overwriting dq, dk, dv (same shapes as q, k, v). Rows
+  /// The gradients of ``attention(q:k:v:segments:heads:kvHeads:products:into:logSumExp:)``, overwriting dq, dk, dv (same shapes as q, k, v). Rows
   /// of k that several segments share (a common prefix) collect the sum of their gradients.
   func attentionBackward(
     dOut: Matrix, q: Matrix, k: Matrix, v: Matrix, out: Matrix, logSumExp: Matrix, segments: [AttentionSegment],
-    heads: Int, kvHeads: Int, dq: Matrix, dk: Matrix, dv: Matrix)
+    heads: Int, kvHeads: Int, products: Weight.Products, dq: Matrix, dk: Matrix, dv: Matrix)
 
   /// out ← silu(gate) · up, all (T,F). silu(x) = x / (1 + e^-x). Shazeer, "GLU Variants", 2020.
   func swiGLU(gate: Matrix, up: Matrix, into out: Matrix)

@@ -2,19 +2,22 @@ import CKernels
 
 extension CPUBackend {
   public func attention(
-    q: Matrix, k: Matrix, v: Matrix, segments: [AttentionSegment], heads: Int, kvHeads: Int, into out: Matrix,
-    logSumExp: Matrix?
+    q: Matrix, k: Matrix, v: Matrix, segments: [AttentionSegment], heads: Int, kvHeads: Int,
+    products: Weight.Products, into out: Matrix, logSumExp: Matrix?
   ) {
     let headSize = checkAttention(q: q, k: k, v: v, out: out, segments: segments, heads: heads, kvHeads: kvHeads)
     clearUncovered(out, logSumExp, segments)
     let jobs = segments.flatMap { SegmentJob.blocks(of: $0) }
     let group = heads / kvHeads
+    let isRounded = products == .bf16 && bfloat16 == .panels
+    let scratch = isRounded ? ck_attention_bf16_scratch : ck_attention_scratch
+    let attend = isRounded ? ck_attention_bf16 : ck_attention
     threads.forEach(jobs.count * kvHeads) { task in
       let job = jobs[task / kvHeads]
       let head = task % kvHeads
       job.withBlock(q: q, k: k, v: v, head: head, group: group, headSize: headSize) { block in
-        withScratch(ck_attention_scratch(block.pointee.queries, group, headSize)) { scratch in
-          ck_attention(
+        withScratch(scratch(block.pointee.queries, group, headSize)) { scratch in
+          attend(
             block, scratch, out.pointer + head * group * headSize, out.stride,
             logSumExp.map { $0.pointer + head * group }, logSumExp?.stride ?? 0)
         }
@@ -24,7 +27,7 @@ extension CPUBackend {
 
   public func attentionBackward(
     dOut: Matrix, q: Matrix, k: Matrix, v: Matrix, out: Matrix, logSumExp: Matrix, segments: [AttentionSegment],
-    heads: Int, kvHeads: Int, dq: Matrix, dk: Matrix, dv: Matrix
+    heads: Int, kvHeads: Int, products: Weight.Products, dq: Matrix, dk: Matrix, dv: Matrix
   ) {
     let headSize = checkAttention(q: q, k: k, v: v, out: out, segments: segments, heads: heads, kvHeads: kvHeads)
     precondition(dOut.hasShape(of: q) && dq.hasShape(of: q) && dk.hasShape(of: k) && dv.hasShape(of: v))
@@ -33,14 +36,17 @@ extension CPUBackend {
     // One task adds to the key rows of its segments and kv head alone, in order.
     let bundles = bundlesSharingKeys(segments).map { $0.flatMap { SegmentJob.blocks(of: $0) } }
     let group = heads / kvHeads
+    let isRounded = products == .bf16 && bfloat16 == .panels
+    let scratch = isRounded ? ck_attention_bf16_backward_scratch : ck_attention_backward_scratch
+    let attendBackward = isRounded ? ck_attention_bf16_backward : ck_attention_backward
     threads.forEach(bundles.count * kvHeads) { task in
       let head = task % kvHeads
       let first = head * group * headSize
       let kvFirst = head * headSize
       for job in bundles[task / kvHeads] {
         job.withBlock(q: q, k: k, v: v, head: head, group: group, headSize: headSize) { block in
-          withScratch(ck_attention_backward_scratch(block.pointee.queries, group, headSize)) { scratch in
-            ck_attention_backward(
+          withScratch(scratch(block.pointee.queries, group, headSize)) { scratch in
+            attendBackward(
               block, scratch, dOut.pointer + first, dOut.stride, out.pointer + first, out.stride,
               logSumExp.pointer + head * group, logSumExp.stride, dq.pointer + first, dq.stride, dk.pointer + kvFirst,
               dk.stride, dv.pointer + kvFirst, dv.stride)

@@ -2,8 +2,8 @@ import Foundation
 
 extension ReferenceBackend {
   public func attention(
-    q: Matrix, k: Matrix, v: Matrix, segments: [AttentionSegment], heads: Int, kvHeads: Int, into out: Matrix,
-    logSumExp: Matrix?
+    q: Matrix, k: Matrix, v: Matrix, segments: [AttentionSegment], heads: Int, kvHeads: Int,
+    products: Weight.Products, into out: Matrix, logSumExp: Matrix?
   ) {
     let headSize = checkAttention(q: q, k: k, v: v, out: out, segments: segments, heads: heads, kvHeads: kvHeads)
     out.fill(0)
@@ -25,7 +25,7 @@ extension ReferenceBackend {
 
   public func attentionBackward(
     dOut: Matrix, q: Matrix, k: Matrix, v: Matrix, out: Matrix, logSumExp: Matrix, segments: [AttentionSegment],
-    heads: Int, kvHeads: Int, dq: Matrix, dk: Matrix, dv: Matrix
+    heads: Int, kvHeads: Int, products: Weight.Products, dq: Matrix, dk: Matrix, dv: Matrix
   ) {
     let headSize = checkAttention(q: q, k: k, v: v, out: out, segments: segments, heads: heads, kvHeads: kvHeads)
     precondition(dOut.hasShape(of: q) && dq.hasShape(of: q) && dk.hasShape(of: k) && dv.hasShape(of: v))

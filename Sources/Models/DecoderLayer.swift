@@ -252,7 +252,7 @@ struct LayerRunner {
     let attention = workplace(for: s.attention)
     backend.attention(
       q: q, k: cache?.keys ?? k, v: cache?.values ?? v, segments: segments, heads: heads, kvHeads: kvHeads,
-      into: attention, logSumExp: cache == nil ? s.logSumExp : nil)
+      products: cache == nil ? precision : .f32, into: attention, logSumExp: cache == nil ? s.logSumExp : nil)
     settle(attention, into: s.attention)
     if let rows { s.attended.gather(rows, from: s.attention) }
     linear(layer.oProj, s.attended, s, into: s.residual)
@@ -319,7 +319,7 @@ struct LayerRunner {
     backend.attentionBackward(
       dOut: dAttention, q: restored(s.q), k: restored(s.k), v: restored(s.v), out: restored(s.attention),
       logSumExp: s.logSumExp,
-      segments: segments, heads: heads, kvHeads: kvHeads, dq: dq, dk: dk, dv: dv)
+      segments: segments, heads: heads, kvHeads: kvHeads, products: precision, dq: dq, dk: dk, dv: dv)
     headsBackward(layer.qNorm, s.queryNorm, positions: positions, d: dq)
     headsBackward(layer.kNorm, s.keyNorm, positions: positions, d: dk)
     let norm1 =

@@ -39,19 +39,19 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
       dOut: numbers.matrix(queries, heads * headSize, padding: 2))
   }
 
-  func run(_ backend: any Backend, _ input: Input) -> Result {
+  func run(_ backend: any Backend, _ input: Input, products: Weight.Products = .f32) -> Result {
     var numbers = Numbers(9)
     let out = numbers.matrix(queries, heads * headSize, padding: 4)
     let logSumExp = numbers.matrix(queries, heads, padding: 1)
     backend.attention(
-      q: input.q, k: input.k, v: input.v, segments: segments, heads: heads, kvHeads: kvHeads, into: out,
-      logSumExp: logSumExp)
+      q: input.q, k: input.k, v: input.v, segments: segments, heads: heads, kvHeads: kvHeads, products: products,
+      into: out, logSumExp: logSumExp)
     let dq = numbers.matrix(queries, heads * headSize, padding: 6)
     let dk = numbers.matrix(keys, kvHeads * headSize, padding: 2)
     let dv = numbers.matrix(keys, kvHeads * headSize, padding: 7)
     backend.attentionBackward(
       dOut: input.dOut, q: input.q, k: input.k, v: input.v, out: out, logSumExp: logSumExp, segments: segments,
-      heads: heads, kvHeads: kvHeads, dq: dq, dk: dk, dv: dv)
+      heads: heads, kvHeads: kvHeads, products: products, dq: dq, dk: dk, dv: dv)
     return Result(out: out, logSumExp: logSumExp, dq: dq, dk: dk, dv: dv)
   }
 
@@ -114,6 +114,34 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
     }
   }
 
+  /// Of q, k and v in bfloat16, with every product's factors rounded to it: the probabilities and their gradients keep eight bits.
+  @Test(arguments: AttentionCase.all) func roundedProductsStayNearTheReference(problem: AttentionCase) {
+    let input = problem.input()
+    for matrix in [input.q, input.k, input.v, input.dOut] {
+      let rounded = BFloat16Matrix(matrix.rows, matrix.columns)
+      reference.narrow(matrix, into: rounded)
+      reference.widen(rounded, into: matrix)
+    }
+    let expected = problem.run(reference, input)
+    for backend in backends {
+      let result = problem.run(backend, input, products: .bf16)
+      #expect(difference(result.logSumExp, expected.logSumExp) < 3e-5 * problem.scale * problem.scale)
+      for (ours, theirs) in [
+        (result.out, expected.out), (result.dq, expected.dq), (result.dk, expected.dk), (result.dv, expected.dv),
+      ] {
+        let largest = theirs.elements.map(abs).max() ?? 0
+        #expect(difference(ours, theirs) <= 0.01 * largest)
+        #expect(paddingIsUntouched(ours))
+      }
+      let isRounded = backend.bfloat16 == .panels && problem.queries > 1
+      #expect(sameBits(result.out, problem.run(backend, input).out) != isRounded)
+    }
+    let one = problem.run(CPUBackend(threads: 1), input, products: .bf16)
+    let four = problem.run(CPUBackend(threads: 4), input, products: .bf16)
+    #expect(sameBits(one.out, four.out) && sameBits(one.dq, four.dq))
+    #expect(sameBits(one.dk, four.dk) && sameBits(one.dv, four.dv))
+  }
+
   /// A small problem with a shared prefix, a row in no segment and keys in two pieces.
   @Test func backwardIsTheSlopeOfForward() {
     let problem = AttentionCase(
@@ -126,7 +154,8 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
     func loss() -> Double {
       let out = Matrix(9, 16)
       reference.attention(
-        q: input.q, k: input.k, v: input.v, segments: problem.segments, heads: 4, kvHeads: 2, into: out, logSumExp: nil)
+        q: input.q, k: input.k, v: input.v, segments: problem.segments, heads: 4, kvHeads: 2, products: .f32, into: out,
+        logSumExp: nil)
       return weighted(out, input.dOut)
     }
     for backend in backends as [any Backend] + [reference] {
@@ -179,7 +208,7 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
       let out = Matrix(30, 96)
       backend.attention(
         q: input.q.rows(20..<50), k: k, v: v, segments: [.init(queryRows: 0..<30, keyRows: [0..<50])], heads: 6,
-        kvHeads: 2, into: out, logSumExp: nil)
+        kvHeads: 2, products: .f32, into: out, logSumExp: nil)
       #expect(sameBits(out, expected))
     }
   }

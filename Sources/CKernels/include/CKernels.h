@@ -269,7 +269,7 @@ void ck_bf16_few_rows_nf4(
     long rows, long n, long k, const uint16_t *x, const ck_nf4 *w, long first, const float *bias, float *y,
     long y_stride);
 
-// Attention (attention.c). One call is one kv head of one segment, `group` query heads at once.
+// Attention (attention.c, attention_bf16.c). One call is one kv head of one segment, `group` query heads at once.
 
 /// How many query positions one call takes at most.
 enum { CK_QUERY_BLOCK = 32 };
@@ -292,6 +292,16 @@ void ck_attention(
     const ck_attention_block *block, float *scratch, float *out, long out_stride, float *log_sum_exp, long lse_stride);
 /// Writes dq of the block's queries; adds to dk and dv.
 void ck_attention_backward(
+    const ck_attention_block *block, float *scratch, const float *dout, long dout_stride, const float *out,
+    long out_stride, const float *log_sum_exp, long lse_stride, float *dq, long dq_stride, float *dk, long dk_stride,
+    float *dv, long dv_stride);
+
+/// The same with the factors of every product rounded to bfloat16, only where ck_bf16_products_here().
+long ck_attention_bf16_scratch(long queries, long group, long head_size);
+long ck_attention_bf16_backward_scratch(long queries, long group, long head_size);
+void ck_attention_bf16(
+    const ck_attention_block *block, float *scratch, float *out, long out_stride, float *log_sum_exp, long lse_stride);
+void ck_attention_bf16_backward(
     const ck_attention_block *block, float *scratch, const float *dout, long dout_stride, const float *out,
     long out_stride, const float *log_sum_exp, long lse_stride, float *dq, long dq_stride, float *dk, long dk_stride,
     float *dv, long dv_stride);
