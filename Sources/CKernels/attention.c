@@ -97,11 +97,7 @@ void ck_attention(
   float *scores = take(&scratch, rows * KEYS), *maximum = take(&scratch, rows), *sum = take(&scratch, rows);
   float *keys = take(&scratch, KEYS * width), *values = take(&scratch, KEYS * width);
   pack_queries(x, x->q, x->q_stride, 1.0f / sqrtf((float)d), q, width);
-  memset(output, 0, (size_t)(rows * width) * sizeof(float));
-  for (long r = 0; r < rows; r++) {
-    maximum[r] = -INFINITY;
-    sum[r] = 0;
-  }
+  begin(rows, maximum, sum, output, width);
   long total = x->visible + x->queries - 1;
   for (long first = 0; first < total; first += KEYS) {
     long n = smaller(KEYS, total - first);
@@ -147,11 +143,7 @@ void ck_attention_backward(
   pack_queries(x, x->q, x->q_stride, factor, q, width);
   pack_queries(x, dout, dout_stride, 1.0f, d_out, width);
   memset(d_q, 0, (size_t)(rows * width) * sizeof(float));
-  for (long r = 0; r < rows; r++) {
-    long row = x->first_query + r / group, head = r % group;
-    mean[r] = row_product(d, d_out + r * width, out + row * out_stride + head * d);
-    lse[r] = log_sum_exp[row * lse_stride + head];
-  }
+  begin_backward(x, dout, dout_stride, out, out_stride, log_sum_exp, lse_stride, mean, lse);
   long total = x->visible + x->queries - 1;
   for (long first = 0; first < total; first += KEYS) {
     long n = smaller(KEYS, total - first);

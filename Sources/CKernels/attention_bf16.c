@@ -85,11 +85,7 @@ void ck_attention_bf16(
   uint16_t *keys = take_halves(&scratch, KEYS * width), *values = take_halves(&scratch, KEYS * width);
   uint16_t *panel = take_halves(&scratch, panel_numbers(larger(width, KEYS)));
   gather_queries(x, x->q, x->q_stride, q, width);
-  memset(output, 0, (size_t)(rows * width) * sizeof(float));
-  for (long r = 0; r < rows; r++) {
-    maximum[r] = -INFINITY;
-    sum[r] = 0;
-  }
+  begin(rows, maximum, sum, output, width);
   long total = x->visible + x->queries - 1;
   for (long first = 0; first < total; first += KEYS) {
     long n = smaller(KEYS, total - first), end = padded(n), start = first_row_seeing(x, first), count = rows - start;
@@ -136,11 +132,7 @@ void ck_attention_bf16_backward(
   // Rows that don't see a key block, and those beyond the last, are zero.
   memset(p, 0, (size_t)(whole * KEYS) * sizeof(uint16_t));
   memset(ds, 0, (size_t)(whole * KEYS) * sizeof(uint16_t));
-  for (long r = 0; r < rows; r++) {
-    long row = x->first_query + r / group, head = r % group;
-    mean[r] = row_product(d, dout + row * dout_stride + head * d, out + row * out_stride + head * d);
-    lse[r] = log_sum_exp[row * lse_stride + head];
-  }
+  begin_backward(x, dout, dout_stride, out, out_stride, log_sum_exp, lse_stride, mean, lse);
   long total = x->visible + x->queries - 1;
   for (long first = 0; first < total; first += KEYS) {
     long n = smaller(KEYS, total - first), end = padded(n), start = first_row_seeing(x, first), count = rows - start;

@@ -88,6 +88,15 @@ static void scatter_add(
   }
 }
 
+// No key has been seen yet.
+static void begin(long rows, float *maximum, float *sum, float *output, long width) {
+  memset(output, 0, (size_t)(rows * width) * sizeof(float));
+  for (long r = 0; r < rows; r++) {
+    maximum[r] = -INFINITY;
+    sum[r] = 0;
+  }
+}
+
 // out ← output / sum, and log_sum_exp (null if not wanted), of the block's rows.
 static void finish(
     const ck_attention_block *x, const float *output, long width, const float *maximum, const float *sum, float *out,
@@ -98,6 +107,18 @@ static void finish(
     float *target = out + row * out_stride + head * x->head_size;
     for (long c = 0; c < x->head_size; c++) target[c] = output[r * width + c] * inverse;
     if (log_sum_exp) log_sum_exp[row * lse_stride + head] = maximum[r] + logf(sum[r]);
+  }
+}
+
+// Of the block's rows: mean ← rowsum(dO·O), and lse.
+static void begin_backward(
+    const ck_attention_block *x, const float *dout, long dout_stride, const float *out, long out_stride,
+    const float *log_sum_exp, long lse_stride, float *mean, float *lse) {
+  long group = x->group, d = x->head_size;
+  for (long r = 0; r < x->queries * group; r++) {
+    long row = x->first_query + r / group, head = r % group;
+    mean[r] = row_product(d, dout + row * dout_stride + head * d, out + row * out_stride + head * d);
+    lse[r] = log_sum_exp[row * lse_stride + head];
   }
 }
 
